@@ -37,14 +37,17 @@ broken(struct reading *r, enum berth_error_code code, const char *fmt, ...)
 
 /*
  * Finds the end of the line at p->at. Its length, without the '\n', is in *ret_len after ON. What
- * was searched is remembered, and no line is searched beyond its limit, end of line included.
+ * was searched is remembered; no line is searched beyond `max` bytes, its end included, nor beyond
+ * the longest request, so that a buffer of that size is never full of an incomplete one.
  */
 static enum step
-find_line(struct reading *r, size_t limit, const char *what, size_t *ret_len)
+find_line(struct reading *r, const char *what, size_t max, size_t *ret_len)
 {
 	struct request_parser *p = r->p;
 	const char *line = r->buf + p->at;
 	size_t there = r->len - p->at;
+	size_t room = LIMIT_REQUEST_BYTES - (p->at - r->start);
+	size_t limit = room < max ? room : max;
 	size_t window = there < limit ? there : limit;
 	const char *end = memchr(line + p->scanned, '\n', window - p->scanned);
 
@@ -56,7 +59,8 @@ find_line(struct reading *r, size_t limit, const char *what, size_t *ret_len)
 	if (window == limit)
 		return broken(r, BERTH_LIMIT,
 		              "%s may have at most %zu bytes; this one does not end within them",
-		              what, limit);
+		              room < max ? "a request" : what,
+		              room < max ? LIMIT_REQUEST_BYTES : max);
 	p->scanned = window;
 	return STARVED;
 }
@@ -88,7 +92,7 @@ read_header(struct reading *r, struct request_arg *text)
 {
 	const char *line = r->buf + r->p->at;
 	size_t len;
-	enum step step = find_line(r, LIMIT_HEADER_BYTES, "a header line", &len);
+	enum step step = find_line(r, "a header line", LIMIT_HEADER_BYTES, &len);
 
 	if (step != ON)
 		return step;
@@ -137,11 +141,11 @@ read_bulk_header(struct reading *r)
 		return step;
 	if (!parse_size(text.ptr, text.len, &size))
 		return broken(r, BERTH_ERR, "Protocol error: invalid bulk length");
-	if (p->at - r->start + size + 2 > LIMIT_REQUEST_BYTES)
-		return broken(
-			r, BERTH_LIMIT,
-			"a request may have at most %d bytes; this one announced a bulk of %.*s",
-			LIMIT_REQUEST_BYTES, (int)text.len, text.ptr);
+	/* Every argument that is still to come takes a "$0" and two ends of line at least. */
+	if (p->at - r->start + size + 2 + 6 * (p->expected - p->have - 1) > LIMIT_REQUEST_BYTES)
+		return broken(r, BERTH_LIMIT,
+		              "a request may have at most %d bytes; this one announced %.*s",
+		              LIMIT_REQUEST_BYTES, (int)text.len, text.ptr);
 	p->bulk_len = size;
 	p->in_bulk = true;
 	return ON;
@@ -241,7 +245,7 @@ read_inline(struct reading *r)
 {
 	const char *line = r->buf + r->p->at;
 	size_t len;
-	enum step step = find_line(r, LIMIT_INLINE_BYTES, "an inline request", &len);
+	enum step step = find_line(r, "an inline request", LIMIT_INLINE_BYTES, &len);
 
 	if (step != ON)
 		return step;

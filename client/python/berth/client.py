@@ -1,0 +1,359 @@
+# SPDX-License-Identifier: MIT
+"""A blocking client of berthd on the standard library alone."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket as _socket
+import threading
+import time
+import weakref
+from typing import Any, Callable, Union
+
+from berth.errors import (
+    BerthError,
+    ProtocolError,
+    UnavailableError,
+    UnreachableError,
+    WaitTimeoutError,
+)
+from berth.lease import Lease, LeaseRow, Waiting, as_list, as_map, lease_from, row_from
+from berth.resp import Argument, ReplyReader, encode
+
+#: A lease, or its id, or ``run/worker``.
+LeaseId = Union[Lease, Waiting, str]
+
+#: Seconds that one WAIT is given; longer waits are several (the protocol's maximum is 600 s).
+_POLL = 60.0
+#: Seconds before a server that is away is asked for again.
+_RETRY = 0.25
+
+
+def socket_paths(given: str | os.PathLike[str] | None = None) -> list[str]:
+    """Where berthd is looked for: `given`, else $BERTH_SOCKET, else where it listens by default."""
+    named = os.fspath(given) if given else os.environ.get("BERTH_SOCKET")
+    if named:
+        return [named]
+    system = "/run/berth/berth.sock"
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    if not runtime:
+        return [system]
+    own = os.path.join(runtime, "berth", "berth.sock")
+    return [system, own] if os.geteuid() == 0 else [own, system]
+
+
+def connect(
+    socket: str | os.PathLike[str] | None = None, *, timeout: float = 10.0, resp: int = 3
+) -> Client:
+    """Connects to berthd.
+
+    `socket` is the path of its Unix socket; without it $BERTH_SOCKET, else the default places
+    are tried in turn. `timeout` is the seconds that an answer may take beyond what the request
+    itself waits for. Raises UnreachableError, which names each path and what was wrong with it.
+    """
+    tried = []
+    for path in socket_paths(socket):
+        try:
+            return Client(_connected(path, timeout), path, timeout, resp)
+        except OSError as e:
+            tried.append(f"{path}: {e.strerror or e}")
+    raise UnreachableError("no daemon answers (" + "; ".join(tried) + ")")
+
+
+def _connected(path: str, timeout: float) -> _socket.socket:
+    sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    try:
+        sock.settimeout(timeout)
+        sock.connect(path)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+class Client:
+    """One connection to berthd; what it acquired or attached lives as long as it is open.
+
+    A context manager: leaving it closes the connection. Threads may share a client; they take
+    turns. A child that was forked may not: it drops its copy of the connection at once, so that
+    it does not keep the leases alive, and using the client there raises UnreachableError. The
+    socket is closed when a program is executed.
+    """
+
+    def __init__(self, sock: _socket.socket, path: str, timeout: float, resp: int) -> None:
+        self.path = path
+        self.timeout = timeout
+        self.server: dict[str, Any] = {}
+        self._sock = sock
+        self._reader = ReplyReader(sock.recv)
+        self._lock = threading.Lock()
+        self._pid = os.getpid()
+        self._closed = ""
+        _open_clients.add(self)
+        try:
+            self.server = dict(as_map(self.command("HELLO", resp)))
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<berth.Client of {self.path}{', closed' if self._closed else ''}>"
+
+    def close(self) -> None:
+        """Closes the connection; leases that no other connection holds end. May be repeated."""
+        self._close("the connection was closed")
+
+    def _close(self, why: str) -> None:
+        self._closed = self._closed or why
+        _open_clients.discard(self)
+        if os.getpid() == self._pid:
+            with contextlib.suppress(OSError):
+                self._sock.shutdown(_socket.SHUT_RDWR)  # whoever else has a copy of the descriptor
+        self._sock.close()
+
+    # -- requests ------------------------------------------------------------------------------
+
+    def command(self, *args: Argument, wait: float = 0.0) -> Any:
+        """Sends any request and returns its reply; an error reply is raised as its BerthError.
+
+        `wait` is the seconds that the request itself may take (its WAIT) beyond `timeout`. When
+        the answer does not come in time the connection is closed, for it cannot be followed any
+        further: UnreachableError.
+        """
+        if os.getpid() != self._pid:
+            raise UnreachableError(
+                "this connection belongs to the parent process; open another one"
+            )
+        with self._lock:
+            if self._closed:
+                raise UnreachableError(self._closed)
+            reply = self._exchange(encode(*args), wait)
+        if isinstance(reply, BerthError):
+            raise reply
+        return reply
+
+    def _exchange(self, request: bytes, wait: float) -> Any:
+        try:
+            self._sock.settimeout(wait + self.timeout)
+            self._sock.sendall(request)
+            return self._reader.read()
+        except BerthError as e:
+            self._close(str(e))
+            raise
+        except _socket.timeout:
+            why = f"no answer from {self.path} within {wait + self.timeout:g} s"
+            self._close(why)
+            raise UnreachableError(why) from None
+        except OSError as e:
+            why = f"the connection to {self.path} broke: {e.strerror or e}"
+            self._close(why)
+            raise UnreachableError(why) from e
+        except BaseException:  # Ctrl-C in the middle of a reply
+            self._close("the connection was given up in the middle of a reply")
+            raise
+
+    # -- leases --------------------------------------------------------------------------------
+
+    def request(
+        self,
+        worker: str,
+        *,
+        run: str | None = None,
+        kind: str | None = None,
+        name: str | None = None,
+        redis: str | None = None,
+        ttl: float | None = None,
+        wait: float | None = None,
+        detach: bool = False,
+        label: str | None = None,
+    ) -> Lease | Waiting:
+        """One ACQUIRE: the lease of (run, worker), held or still waited for.
+
+        Without `wait` it answers at once. The place in the queue is kept while this client is
+        open; ask again with get(). Everything else is as in acquire().
+        """
+        args: list[Argument] = ["ACQUIRE", worker]
+        for word, value in (
+            ("RUN", run),
+            ("KIND", kind),
+            ("NAME", name),
+            ("REDIS", redis),
+            ("TTL", _ms(ttl)),
+            ("WAIT", _ms(wait)),
+            ("LABEL", label),
+        ):
+            if value is not None:
+                args += [word, value]
+        if detach:
+            args.append("DETACH")
+        return lease_from(self.command(*args, wait=wait or 0.0))
+
+    def acquire(
+        self,
+        worker: str,
+        *,
+        run: str | None = None,
+        kind: str | None = None,
+        name: str | None = None,
+        redis: str | None = None,
+        ttl: float | None = None,
+        wait: float | None = None,
+        detach: bool = False,
+        label: str | None = None,
+        on_wait: Callable[[Waiting], None] | None = None,
+    ) -> Lease:
+        """The lease of (run, worker), taken or, if it is already held, the same one again.
+
+        worker   who asks, such as "gw0"
+        run      the test session it belongs to ("default" if not given)
+        kind     "schema" (default) or "database"
+        name     exactly this schema (or database) name; InUseError if it is somebody else's
+        redis    "acl", "index", "private" or "none"; the daemon's default if not given
+        ttl      seconds a detached lease lives without being renewed
+        wait     seconds until it must be held (then WaitTimeoutError, or UnavailableError if a
+                 server is still away); without end if not given
+        detach   it outlives this client, until its ttl
+        label    a text for ``berth ls``
+        on_wait  called with what it waits for, at least each minute, and soon at the beginning
+        """
+        deadline = None if wait is None else time.monotonic() + wait
+        poll = 1.0 if on_wait else _POLL
+        while True:
+            turn, last = _turn(deadline, poll)
+            try:
+                lease = self.request(
+                    worker,
+                    run=run,
+                    kind=kind,
+                    name=name,
+                    redis=redis,
+                    ttl=ttl,
+                    wait=turn,
+                    detach=detach,
+                    label=label,
+                )
+            except UnavailableError:
+                if last:
+                    raise
+                time.sleep(min(_RETRY, turn))
+                continue
+            if isinstance(lease, Lease):
+                return lease
+            if last:
+                raise _not_in_time(lease, wait)
+            if on_wait:
+                on_wait(lease)
+            poll = min(poll * 2, _POLL)
+
+    def get(self, lease: LeaseId, *, wait: float | None = None) -> Lease | Waiting:
+        """The lease as it is now; `wait` is the seconds that may pass until it is held."""
+        deadline = None if wait is None else time.monotonic() + wait
+        while True:
+            turn, last = _turn(deadline, _POLL) if deadline else (0.0, True)
+            words = ("WAIT", _ms(turn) or 0) if turn else ()
+            found = lease_from(self.command("LEASE", _id(lease), *words, wait=turn))
+            if last or isinstance(found, Lease):
+                return found
+
+    def renew(self, lease: LeaseId, ttl: float | None = None) -> float:
+        """Starts the lease's time again; the seconds left."""
+        words: tuple[Argument, ...] = () if ttl is None else ("TTL", _ms(ttl) or 0)
+        left = self.command("RENEW", _id(lease), *words)
+        if not isinstance(left, int):
+            raise ProtocolError(f"RENEW answers an integer, not {left!r:.40}")
+        return left / 1000
+
+    def release(self, lease: LeaseId, keep: float | None = None) -> None:
+        """Gives the lease back; `keep` pins its state for so many seconds, for a look."""
+        words: tuple[Argument, ...] = () if keep is None else ("KEEP", _ms(keep) or 0)
+        self.command("RELEASE", _id(lease), *words)
+
+    def detach(self, lease: LeaseId) -> None:
+        """Lets the lease outlive its connections, until its ttl."""
+        self.command("DETACH", _id(lease))
+
+    def attach(self, lease: LeaseId, fence: int | None = None) -> Lease:
+        """Binds the lease to this connection too; `fence` may be left out for a Lease.
+
+        Raises StaleError if the slot has another holder by now.
+        """
+        if fence is None:
+            if not isinstance(lease, Lease):
+                raise TypeError("attach() needs the fence of a lease that is named by its id")
+            fence = lease.fence
+        return row_from(Lease, self.command("ATTACH", _id(lease), fence))
+
+    def leases(self, run: str | None = None, uid: int | None = None) -> list[LeaseRow]:
+        """Who holds or waits for what, of one run or one uid if given."""
+        args: list[Argument] = ["LEASES"]
+        if run is not None:
+            args += ["RUN", run]
+        if uid is not None:
+            args += ["UID", uid]
+        return [row_from(LeaseRow, row) for row in as_list(self.command(*args))]
+
+    # -- the daemon ----------------------------------------------------------------------------
+
+    def ping(self) -> None:
+        """Returns if the daemon answers."""
+        if self.command("PING") != "PONG":
+            raise ProtocolError("PING was not answered by PONG")
+
+    def info(self, section: str | None = None) -> dict[str, str]:
+        """The daemon's counters and states, of one section if given."""
+        reply = self.command("INFO", *(() if section is None else (section,)))
+        if not isinstance(reply, str):
+            raise ProtocolError("INFO answers text")
+        lines = (line.partition(":") for line in reply.splitlines() if not line.startswith("#"))
+        return {key: value for key, colon, value in lines if colon}
+
+    def config(self, pattern: str = "*") -> dict[str, str]:
+        """The settings in force whose names match the pattern; secrets read ``***``."""
+        found = as_map(self.command("CONFIG", "GET", pattern))
+        return {key: str(value) for key, value in found.items()}
+
+
+def _id(lease: LeaseId) -> str:
+    return lease if isinstance(lease, str) else lease.id
+
+
+def _ms(seconds: float | None) -> int | None:
+    """Seconds as the wire's milliseconds, rounded up so that little does not become nothing."""
+    return None if seconds is None else -int(-seconds * 1000 // 1)
+
+
+def _turn(deadline: float | None, poll: float) -> tuple[float, bool]:
+    """How long to wait now, in seconds, and whether that is the last turn."""
+    if deadline is None:
+        return poll, False
+    left = max(0.0, deadline - time.monotonic())
+    return min(left, poll), left <= poll
+
+
+def _not_in_time(lease: Waiting, wait: float | None) -> WaitTimeoutError:
+    place = f" at position {lease.position}" if lease.position else ""
+    return WaitTimeoutError(
+        f"lease {lease.run}/{lease.worker} is still {lease.state}{place} after {wait:g} s"
+        + (f": {lease.why}" if lease.why else "")
+    )
+
+
+# -- forks: a child's copy of a connection would keep its parent's leases alive --------------------
+
+_open_clients: weakref.WeakSet[Client] = weakref.WeakSet()
+
+
+def _drop_copies() -> None:
+    for client in list(_open_clients):
+        client._sock.close()
+    _open_clients.clear()
+
+
+os.register_at_fork(after_in_child=_drop_copies)

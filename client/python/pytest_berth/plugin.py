@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: MIT
+"""The options, the one early hook and the fixtures of --berth; the rest is imported when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    import berth
+    from pytest_berth.holder import Holder
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("berth", "a PostgreSQL schema and a Redis database for each worker")
+    group.addoption(
+        "--berth",
+        action="store_true",
+        default=False,
+        help="Take a lease from berthd in each worker and set its environment.",
+    )
+    group.addoption(
+        "--berth-socket",
+        metavar="PATH",
+        default=None,
+        help="The daemon's socket (default: $BERTH_SOCKET, else where berthd listens by default).",
+    )
+    group.addoption(
+        "--berth-name",
+        metavar="FORMAT",
+        default=None,
+        help="Ask for exactly this schema name, as test_{worker} (default: the daemon's choice).",
+    )
+    parser.addini("berth", "As --berth.", type="bool", default=False)
+    parser.addini("berth_name", "As --berth-name.", default="")
+    parser.addini("berth_kind", "What to lease: schema (default) or database.", default="")
+    parser.addini(
+        "berth_redis",
+        "Redis isolation: acl, index, private or none (default: the daemon's choice).",
+        default="",
+    )
+    parser.addini("berth_wait", "Seconds to wait for a lease (default: 120).", default="120")
+    parser.addini(
+        "berth_env",
+        "Lines NAME=FORMAT that add to or replace the variables set; NAME= removes one. Fields: "
+        "{dsn} {dsn_tail} {user} {password} {host} {port} {dbname} {schema} {redis_url} ...",
+        type="linelist",
+        default=[],
+    )
+
+
+@pytest.hookimpl(hookwrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, None, None]:
+    """Before any conftest file, and before the plugins that load settings (pytest-django)."""
+    if early_config.known_args_namespace.berth or early_config.getini("berth"):
+        _start(early_config)
+    yield
+
+
+def _start(config: pytest.Config) -> None:
+    from pytest_berth.start import start
+
+    part = start(config)
+    config.add_cleanup(part.close)
+    config.pluginmanager.register(part, "berth-part")
+
+
+def _holder(config: pytest.Config) -> Holder:
+    from pytest_berth.holder import Holder
+
+    part: object | None = config.pluginmanager.get_plugin("berth-part")
+    if not isinstance(part, Holder):
+        raise pytest.UsageError("berth's fixtures need --berth, or berth = true in the ini file")
+    return part
+
+
+@pytest.fixture(scope="session")
+def berth_lease(pytestconfig: pytest.Config) -> berth.Lease:
+    """The lease of this worker: a schema and role (or database) and a Redis database of its own."""
+    return _holder(pytestconfig).lease
+
+
+@pytest.fixture(scope="session")
+def berth_dsn(berth_lease: berth.Lease) -> str:
+    """The libpq URI of this worker's lease."""
+    return berth_lease.dsn
+
+
+@pytest.fixture(scope="session")
+def berth_redis_url(berth_lease: berth.Lease) -> str:
+    """The URL of this worker's Redis database."""
+    if berth_lease.redis_url is None:
+        raise pytest.UsageError(
+            "this lease has no Redis: set berth_redis, and give berthd a redis_url"
+        )
+    return berth_lease.redis_url

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: MIT
+"""Which part this process plays, chosen once, before conftest files are loaded."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_berth.controller import Controller, Nowhere
+from pytest_berth.holder import Holder
+from pytest_berth.role import Role, role_of, worker_input
+from pytest_berth.settings import settings_of
+
+
+def start(config: pytest.Config) -> Holder | Nowhere:
+    """Takes the lease, or says who takes it. Raises pytest.UsageError."""
+    settings = settings_of(config)
+    role = role_of(config)
+    if role is Role.CONTROLLER:
+        return Controller(settings)
+    if role is Role.SHOWS:
+        return Nowhere(settings)
+    return Holder(settings, worker_input())

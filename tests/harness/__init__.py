@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: MIT
+"""Everything a scenario needs: private servers, a real berthd, real workers, and the final count."""
+
+from harness.wait import eventually
+
+__all__ = ["eventually"]

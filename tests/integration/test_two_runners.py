@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: MIT
+"""Many daemons share one PostgreSQL and one Redis: they never collide, and clear up after each other."""
+
+import pytest
+
+from harness import eventually
+from harness.process import alive
+from harness.resp import ReplyError, as_map
+from harness.wait import stays
+
+QUICK = {"runner_grace_ms": 1000, "heartbeat_ms": 200}
+
+
+@pytest.fixture
+def two(make_daemon):
+    return make_daemon(**QUICK), make_daemon(**QUICK)
+
+
+def runner_of(lease) -> str:
+    return lease.lease.split("-")[0]
+
+
+def test_two_runners_never_give_the_same_thing(two):
+    leases = []
+    for daemon in two:
+        client = daemon.client()
+        leases += [client.acquire(f"gw{i}") for i in range(10)]
+    assert len({x.lease for x in leases}) == 20
+    assert len({x.schema for x in leases}) == 20
+    assert len({x.redis_db for x in leases}) == 20
+    assert len({runner_of(x) for x in leases}) == 2
+
+
+def test_each_runner_knows_the_other(two):
+    ids = {runner_of(d.client().acquire("gw0")) for d in two}
+    for daemon in two:
+        client = daemon.client()
+        eventually(
+            lambda client=client: ids
+            == {v for r in client("RUNNERS") for v in as_map(r).values() if v in ids}
+        )
+
+
+def test_a_name_held_at_the_other_runner_is_in_use(two):
+    one, other = two
+    one.client().acquire("gw0", name="test_exact")
+    client = other.client()
+    with pytest.raises(ReplyError) as e:
+        client("ACQUIRE", "gw0", "NAME", "test_exact", "WAIT", "5000")
+    assert e.value.code == "INUSE" and "test_exact" in e.value.message
+
+
+def test_a_killed_runner_is_cleared_by_the_other(two):
+    one, other = two
+    client = one.client()
+    leases = [
+        client.acquire("gw0"),
+        client.acquire("gw1", kind="database"),
+        client.acquire("gw2", redis="index", name="test_exact"),
+        client.acquire("gw3", detach=True),
+    ]
+    for lease in leases:
+        one.sql(lease).execute("CREATE TABLE t (a int)")
+        one.kv(lease).set("k", "v")
+    dead = runner_of(leases[0])
+
+    one.kill()
+
+    pg, kv = other.pg, other.redis
+    mine = runner_of(other.client().acquire("probe"))
+    eventually(lambda: not [x for x in pg.made() if dead in x or "test_exact" in x], 20)
+    eventually(lambda: not [x for x in pg.registry() if dead in x])
+    eventually(lambda: not [x for x in kv.left() if dead in x])
+    for lease in leases:
+        eventually(lambda lease=lease: kv.db(lease.redis_db).dbsize() == 0)
+    assert other.client().acquire("gw9", name="test_exact").state == "held"
+    assert mine != dead
+
+
+def test_a_killed_runner_is_not_touched_before_the_grace(make_daemon):
+    slow = {"runner_grace_ms": 3000, "heartbeat_ms": 200}
+    one, other = make_daemon(**slow), make_daemon(**slow)
+    lease = one.client().acquire("gw0")
+    other.ready()
+    one.kill()
+    stays(lambda: other.pg.schema_exists(lease.schema), 1.5)
+    eventually(lambda: not other.pg.schema_exists(lease.schema), 20)
+
+
+def test_private_servers_of_a_killed_runner_die_with_it(two):
+    one, other = two
+    one.client().acquire("gw0", redis="private")
+    (pid,) = one.private_servers()
+    one.kill()
+    eventually(lambda: not alive(pid))
+    other.ready()
+
+
+def test_a_runner_that_starts_after_the_crash_clears_up_too(make_daemon):
+    one = make_daemon(**QUICK)
+    lease = one.client().acquire("gw0")
+    one.sql(lease).execute("CREATE TABLE t (a int)")
+    one.kill()
+
+    other = make_daemon(**QUICK)
+
+    eventually(lambda: not other.pg.schema_exists(lease.schema), 20)
+    eventually(lambda: not [x for x in other.pg.made() if runner_of(lease) in x], 10)
+
+
+def test_a_living_runner_is_not_ended_by_a_restart_of_postgresql(make_daemon, own_pg):
+    """Every advisory lock is free for a moment then: the lock alone proves nothing."""
+    daemons = [make_daemon(pg=own_pg, **QUICK) for _ in range(2)]
+    leases = [d.client().acquire("gw0") for d in daemons]
+    for daemon, lease in zip(daemons, leases):
+        daemon.sql(lease).execute("CREATE TABLE t AS SELECT 1 AS a")
+
+    own_pg.restart()
+
+    for daemon, lease in zip(daemons, leases):
+        stays(lambda d=daemon, x=lease: d.client().lease(x.lease).state == "held", 1.5)
+        assert daemon.sql(lease).execute("SELECT a FROM t").fetchone() == (1,)
+
+
+def test_a_frozen_runner_that_wakes_up_does_no_harm(make_daemon):
+    """It was declared dead; its late words must not touch what others got since."""
+    one, other = make_daemon(**QUICK), make_daemon(**QUICK)
+    client = one.client()
+    old = client.acquire("gw0", name="test_exact")
+    one.kv(old).set("who", "old")
+    one.pause()
+    try:
+        eventually(lambda: not other.pg.role_exists("test_exact"), 20)
+        new = other.client().acquire("gw1", name="test_exact")
+        other.sql(new).execute("CREATE TABLE t AS SELECT 'new' AS who")
+        others = [other.client().acquire(f"more{i}") for i in range(20)]
+        for lease in [new, *others]:
+            other.kv(lease).set("who", lease.lease)
+    finally:
+        one.resume()
+    client.send("RELEASE", old.lease)
+    client.read_any()
+    client.close()
+
+    for lease in [new, *others]:
+        stays(lambda x=lease: other.kv(x).get("who") == x.lease, 0.05)
+    assert other.sql(new).execute("SELECT who FROM t").fetchone() == ("new",)
+    fresh = one.client().acquire("gw5", wait=30000)
+    assert fresh.state == "held"
+    assert fresh.redis_db not in {x.redis_db for x in [new, *others]}
+
+
+def test_a_runner_that_leaves_properly_leaves_nothing_for_others(two):
+    one, other = two
+    lease = one.client().acquire("gw0")
+    other.ready()
+    gone = runner_of(lease)
+    assert one.stop() == 0
+    assert not [x for x in other.pg.made() if gone in x]
+    assert not [x for x in other.pg.registry() if gone in x]
+    assert not [x for x in other.redis.left() if gone in x]
+
+
+def test_runners_with_different_prefixes_share_a_server(make_daemon):
+    one, other = make_daemon(prefix="test_a_", **QUICK), make_daemon(prefix="test_b_", **QUICK)
+    a, b = one.client().acquire("gw0"), other.client().acquire("gw0")
+    assert a.schema.startswith("test_a_") and b.schema.startswith("test_b_")

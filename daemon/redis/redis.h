@@ -17,7 +17,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "daemon/base/random.h"
 #include "proto/errors.h"
 
 struct evdns_base;
@@ -40,15 +39,13 @@ struct redis_slot {
 	enum redis_mode mode;         /* REDIS_ACL or REDIS_INDEX (as the server allows), or REDIS_PRIVATE */
 	int db;                       /* 0 for a private one */
 	int64_t fence;
-	char user[64];                /* "" without one */
-	char password[SECRET_TEXT];   /* "" without one */
+	char user[64];                /* index: whom the daemon itself logs in as, "" for the default user */
+	char password[256];           /* "" without one */
 	char host[256];               /* "" when only a socket leads there */
 	int port;                     /* 0 then */
 	char socket[256];             /* "" when only TCP leads there */
-	char url[768];                /* all of it as redis-py, node and go understand it; secret */
+	char url[1536];               /* all of it as redis-py and go understand it; secret */
 	void *owner;                  /* the caller's, for redis_events.lost */
-	struct redis_slot *next;      /* redis' own */
-	struct redis_private *server; /* redis' own */
 };
 
 struct redis_events {
@@ -80,8 +77,9 @@ int redis_leasable(const struct redis *redis);
  * `e` set: LIMIT (all are leased or hold foreign keys: says how many of each), UNAVAILABLE, REDISERR. */
 typedef void redis_claim_done(void *arg, struct redis_slot *slot, const struct berth_error *e);
 
-/* Claims a database that is unclaimed *and* empty, and makes its user where ACLs are allowed. */
-void redis_claim_start(struct redis *redis, redis_claim_done *done, void *arg);
+/* Claims a database that is unclaimed *and* empty. REDIS_ACL makes a user for it where ACLs are allowed (the
+ * slot's mode tells), REDIS_INDEX makes none. */
+void redis_claim_start(struct redis *redis, enum redis_mode mode, redis_claim_done *done, void *arg);
 /* Starts a redis-server of its own: password, loopback port and socket; dies with this process. */
 void redis_private_start(struct redis *redis, redis_claim_done *done, void *arg);
 

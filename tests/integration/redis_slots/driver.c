@@ -4,7 +4,7 @@
  *
  *     driver URL RUNNER META GRACE_MS HEARTBEAT_MS DEADLINE_MS PRIVATE_DIR [SERVER]
  *
- * stdin:  claim TAG | private TAG | end TAG | status | leave | quit
+ * stdin:  claim TAG | index TAG | private TAG | end TAG | status | leave | quit
  * stdout: one JSON object a line, "event" first: up down claimed failed lost freed status left bad
  * A run of "end" is over when status says "ending": 0.
  */
@@ -78,7 +78,8 @@ print_error(const struct berth_error *e)
 static void
 on_up(void *arg)
 {
-	printf("{\"event\": \"up\", \"acl\": %d, \"leasable\": %d", redis_acl_allowed(redis), redis_leasable(redis));
+	printf("{\"event\": \"up\", \"acl\": %d, \"leasable\": %d", redis_acl_allowed(redis),
+	       redis_leasable(redis));
 	print_text("version", redis_version(redis));
 	puts("}");
 }
@@ -120,7 +121,8 @@ on_claimed(void *arg, struct redis_slot *slot, const struct berth_error *e)
 	print_text("tag", asked->tag);
 	if (slot) {
 		held_new(asked->tag, slot);
-		printf(", \"db\": %d, \"fence\": %" PRId64 ", \"port\": %d", slot->db, slot->fence, slot->port);
+		printf(", \"db\": %d, \"fence\": %" PRId64 ", \"port\": %d", slot->db, slot->fence,
+		       slot->port);
 		print_text("mode", redis_mode_word(slot->mode));
 		print_text("user", slot->user);
 		print_text("password", slot->password);
@@ -148,7 +150,13 @@ asked_new(const char *tag)
 static void
 do_claim(const char *tag)
 {
-	redis_claim_start(redis, on_claimed, asked_new(tag));
+	redis_claim_start(redis, REDIS_ACL, on_claimed, asked_new(tag));
+}
+
+static void
+do_index(const char *tag)
+{
+	redis_claim_start(redis, REDIS_INDEX, on_claimed, asked_new(tag));
 }
 
 static void
@@ -204,8 +212,9 @@ static const struct {
 	const char *word;
 	void (*run)(const char *tag);
 } commands[] = {
-	{ "claim", do_claim },   { "private", do_private }, { "end", do_end },
-	{ "status", do_status }, { "leave", do_leave },     { "quit", do_quit },
+	{ "claim", do_claim }, { "index", do_index }, { "private", do_private },
+	{ "end", do_end },     { "leave", do_leave }, { "status", do_status },
+	{ "quit", do_quit },
 };
 
 static void

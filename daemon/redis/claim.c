@@ -15,7 +15,6 @@ enum { TRIES_MAX = 3 };
 
 struct claim {
 	struct redis *redis;
-	bool user; /* whether one is wanted and can be had */
 	redis_claim_done *done;
 	void *arg;
 	struct box *box;          /* once it is claimed */
@@ -226,7 +225,8 @@ send_script(struct redis *redis, conn_reply *fn, void *arg, bool user, bool take
 static void
 claim_send(struct claim *claim)
 {
-	send_script(claim->redis, on_claim, claim, claim->user, true);
+	send_script(claim->redis, on_claim, claim,
+	            !claim->index && claim->redis->server.acl_allowed, true);
 }
 
 static void

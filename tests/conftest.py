@@ -89,10 +89,11 @@ def own_redis(make_redis):
 
 
 @pytest.fixture
-def make_daemon(request, pg, redis_server):
+def make_daemon(request, pg, redis_server, make_pg, make_redis):
     """make_daemon(pg=, redis=, start=True, **settings): a berthd; at the end nothing may be left.
 
     Without pg= or redis= it uses the session's servers; redis=None starts it without Redis.
+    It asks for make_pg and make_redis so that their servers outlive the count.
     """
     from harness.daemon import Daemon, left
 

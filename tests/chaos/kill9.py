@@ -19,7 +19,6 @@ import threading
 import time
 from collections import Counter
 
-
 from harness import eventually
 from harness.daemon import Daemon, left
 from harness.pg_server import PgServer
@@ -83,7 +82,9 @@ class Person(threading.Thread):
             who = worker.sql("SELECT who FROM mark")
             self.chaos.must([mark] in who, f"{mark} reads {who}")
             if level != "none":
-                self.chaos.must(worker.redis("GET", "mark") == mark, f"{mark} reads another in Redis")
+                self.chaos.must(
+                    worker.redis("GET", "mark") == mark, f"{mark} reads another in Redis"
+                )
 
 
 class Chaos:
@@ -122,7 +123,10 @@ class Chaos:
     def hurt(self) -> None:
         """Kills a daemon now and then, and starts another in its place."""
         which = self.dice.randrange(len(self.daemons))
-        self.must(self.daemons[which].running(), f"berthd ended by itself:\n{self.daemons[which].log.tail(20)}")
+        self.must(
+            self.daemons[which].running(),
+            f"berthd ended by itself:\n{self.daemons[which].log.tail(20)}",
+        )
         if self.dice.random() < 0.3:
             self.daemons[which].kill()
             self.count["daemons killed"] += 1
@@ -136,7 +140,7 @@ class Chaos:
             self.count["backends killed"] += len(victims)
 
     def settle(self) -> None:
-        """Everybody is gone; when the grace is over and the daemons have left, nothing may be there."""
+        """With everybody gone, the grace over and the daemons ended, nothing may be there."""
         for daemon in self.daemons:
             try:
                 eventually(lambda d=daemon: self.nobody(d), 30)
@@ -169,7 +173,9 @@ class Chaos:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=5)
-    parser.add_argument("--seed", type=int, default=int(os.environ.get("BERTH_TEST_SEED", random.getrandbits(32))))
+    parser.add_argument(
+        "--seed", type=int, default=int(os.environ.get("BERTH_TEST_SEED", random.getrandbits(32)))
+    )
     asked = parser.parse_args()
     print("seed", asked.seed, flush=True)
     chaos = Chaos(asked.seed)

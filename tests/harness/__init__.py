@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Everything a scenario needs: private servers, a real berthd, real workers, and the final count."""
+"""What a scenario needs: private servers, a real berthd, real workers, and the final count."""
 
 from harness.wait import eventually
 

@@ -49,8 +49,13 @@ class Daemon:
         self.log = Log(self.dir / "log")
         self.env: dict[str, str] = settings.pop("env", {})
         self.args: list = settings.pop("args", [])
-        self.wrapper = shlex.split(os.environ.get("BERTHD_WRAPPER", "")) + settings.pop("wrapper", [])
-        self.settings = DEFAULTS | {"socket": self.socket, "redis_private_dir": self.dir / "private"}
+        self.wrapper = shlex.split(os.environ.get("BERTHD_WRAPPER", "")) + settings.pop(
+            "wrapper", []
+        )
+        self.settings = DEFAULTS | {
+            "socket": self.socket,
+            "redis_private_dir": self.dir / "private",
+        }
         if pg:
             self.settings["pg_dsn"] = pg.dsn()
         if redis_server:
@@ -75,10 +80,19 @@ class Daemon:
             if key not in SECRET:
                 argv += ["--" + key.replace("_", "-"), value]
         env = {k: v for k, v in os.environ.items() if not k.startswith(("BERTH_", "PG"))}
-        env = _SANITIZERS | env | {"BERTH_CONFIG": "/dev/null"} | {f"BERTH_{k.upper()}": given[k] for k in SECRET if k in given}
+        env = (
+            _SANITIZERS
+            | env
+            | {"BERTH_CONFIG": "/dev/null"}
+            | {f"BERTH_{k.upper()}": given[k] for k in SECRET if k in given}
+        )
         with self.log.path.open("ab") as log:
             self.process = process.spawn(
-                argv + [str(a) for a in self.args], env=env | self.env, stderr=log, stdout=log, cwd=self.dir
+                argv + [str(a) for a in self.args],
+                env=env | self.env,
+                stderr=log,
+                stdout=log,
+                cwd=self.dir,
             )
         return self.process
 
@@ -160,7 +174,7 @@ class Daemon:
         )
 
     def sql(self, lease: Map) -> psycopg.Connection:
-        """A session in the lease's slot, from its DSN and nothing else; closed at the test's end."""
+        """A session in the slot, from the DSN and nothing else; closed at the test's end."""
         connection = psycopg.connect(lease.dsn, autocommit=True)
         self.connections.append(connection)
         return connection

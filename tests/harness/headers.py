@@ -22,8 +22,13 @@ def _string(source: str) -> str:
 
 def verbs() -> dict[str, tuple[int, int, str]]:
     """Word → (min, max, usage)."""
-    row = re.compile(r'X\(\w+,\s*"(\w+)",\s*(\d+),\s*(\d+),\s*[A-Z_ |]+,\s*((?:"(?:[^"\\]|\\.)*"\s*)+),')
-    return {w: (int(a), int(b), _string(u)) for w, a, b, u in row.findall(_rows("verbs.h", "BERTH_VERBS"))}
+    row = re.compile(
+        r'X\(\w+,\s*"(\w+)",\s*(\d+),\s*(\d+),\s*[A-Z_ |]+,\s*((?:"(?:[^"\\]|\\.)*"\s*)+),'
+    )
+    return {
+        w: (int(a), int(b), _string(u))
+        for w, a, b, u in row.findall(_rows("verbs.h", "BERTH_VERBS"))
+    }
 
 
 def errors() -> dict[str, tuple[int, bool]]:

@@ -60,7 +60,7 @@ def _initialised() -> Path:
 
 
 class PgServer:
-    """One postmaster with the database `app` and the role `berthd`, on a socket and a loopback port.
+    """One postmaster with the database `app` and the role `berthd`; on a socket and a port.
 
     settings are postgresql.conf lines by name. superuser=False gives berthd's role no more than
     what a daemon needs (CREATEROLE, CREATEDB, CREATE on the database).
@@ -123,7 +123,7 @@ class PgServer:
         self.start()
 
     def pause(self) -> None:
-        """Everything of the server stops, as on a machine that swaps or a virtual one that migrates."""
+        """Everything of the server stops, as on a machine that swaps."""
         for pid in [self.process.pid, *process.children(self.process.pid)]:
             os.kill(pid, signal.SIGSTOP)
 
@@ -203,7 +203,10 @@ class PgServer:
         found = []
         for table in ("runner", "slot", "lease"):
             if self.one(f"SELECT to_regclass('berth.{table}') IS NOT NULL"):
-                found += [f"berth.{table} {r[0]}" for r in self.sql(f"SELECT t::text FROM berth.{table} t")]
+                found += [
+                    f"berth.{table} {r[0]}"
+                    for r in self.sql(f"SELECT t::text FROM berth.{table} t")
+                ]
         return found
 
     def scrub(self) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Where things are: the repository, the binaries, and one private directory for each test process."""
+"""Where things are: the repository, the binaries, one private directory for a test process."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ for _ in range(20):
 
 
 def root() -> Path:
-    """This process' directory, on a tmpfs where there is one; gone when the process is, even killed."""
+    """This process' directory, on a tmpfs if there is one; gone when the process is, even killed."""
     global _root
     if _root is None:
         base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
@@ -51,14 +51,14 @@ def _leave(janitor: subprocess.Popen) -> None:
 
 
 def new_dir(name: str) -> Path:
-    """A new directory under root() whose name begins with `name`; short, for Unix sockets live here."""
+    """A new directory under root(); `name` is short, for Unix sockets live here."""
     path = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=root()))
     path.chmod(0o755)
     return path
 
 
 def pg_bindir() -> Path:
-    """The PostgreSQL programs to test with: BERTH_TEST_PG_BINDIR, else Debian's newest, else PATH."""
+    """The PostgreSQL to test with: BERTH_TEST_PG_BINDIR, else Debian's newest, else PATH."""
     given = os.environ.get("BERTH_TEST_PG_BINDIR")
     if given:
         return Path(given)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def tied(argv: list, death: str = "KILL", user: str | None = None) -> list[str]:
-    """argv such that the kernel sends it `death` when the calling process dies, as `user` if given."""
+    """argv, run as `user`, such that the kernel sends it `death` when this process dies."""
     prefix = ["setpriv", "--pdeathsig", death]
     if user and os.geteuid() == 0:
         prefix += ["--reuid", user, "--regid", user, "--clear-groups"]
@@ -50,7 +50,9 @@ def children(pid: int) -> list[int]:
 
 def cmdline(pid: int) -> str:
     try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        return (
+            Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        )
     except (FileNotFoundError, ProcessLookupError):
         return ""
 

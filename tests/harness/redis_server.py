@@ -43,7 +43,16 @@ class RedisServer:
         if self.password:
             argv += ["--requirepass", self.password]
         if self.user:
-            argv += ["--user", self.user, "on", f">{self.user_password}", "~*", "&*", "+@all", "-acl"]
+            argv += [
+                "--user",
+                self.user,
+                "on",
+                f">{self.user_password}",
+                "~*",
+                "&*",
+                "+@all",
+                "-acl",
+            ]
         with (self.dir / "log").open("ab") as log:
             self.process = process.spawn([*argv, *self.options], cwd=self.dir, stdout=log)
         eventually(self._answers, 15, "Redis starts")
@@ -111,7 +120,11 @@ class RedisServer:
     def left(self) -> list[str]:
         """Everything that only berthd or its leases can have left: "kind name"."""
         found = [f"user {name}" for name in self.users()]
-        found += [f"client of {c['user']}" for c in self.db(0).client_list() if c["user"].startswith("berth_")]
+        found += [
+            f"client of {c['user']}"
+            for c in self.db(0).client_list()
+            if c["user"].startswith("berth_")
+        ]
         for number, keys in self.keyspace().items():
             if number != self.meta_db:
                 found.append(f"db {number}: {keys} keys, such as {self.db(number).randomkey()}")
@@ -127,7 +140,9 @@ class RedisServer:
                 found += [f"{key}: {f}={v}" for f, v in meta.hgetall(key).items()]
             elif kind in ("set", "zset", "list"):
                 members = {"set": meta.smembers, "zset": lambda k: meta.zrange(k, 0, -1)}
-                found += [f"{key}: {m}" for m in members.get(kind, lambda k: meta.lrange(k, 0, -1))(key)]
+                found += [
+                    f"{key}: {m}" for m in members.get(kind, lambda k: meta.lrange(k, 0, -1))(key)
+                ]
             else:
                 found.append(f"{key}={meta.get(key)}")
         return found

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A Redis protocol client of a hundred lines, so that tests see the bytes and nothing resends them."""
+"""A small Redis protocol client, so that tests see the bytes and nothing resends them."""
 
 from __future__ import annotations
 
@@ -153,7 +153,9 @@ class Client:
         if kind == b",":
             return float(rest)
         if kind in b"$=":
-            return None if rest == b"-1" else self._bytes(int(rest)).decode("utf-8", "surrogateescape")
+            return (
+                None if rest == b"-1" else self._bytes(int(rest)).decode("utf-8", "surrogateescape")
+            )
         if kind in b"*~":
             return None if rest == b"-1" else [self._value() for _ in range(int(rest))]
         if kind == b">":

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-# Under valgrind or on a busy machine everything takes longer: BERTH_TEST_SLOW=10 stretches deadlines.
+# Under valgrind or on a busy machine all takes longer: BERTH_TEST_SLOW=10 stretches deadlines.
 SLOW = float(os.environ.get("BERTH_TEST_SLOW", "5" if "BERTHD_WRAPPER" in os.environ else "1"))
 
 

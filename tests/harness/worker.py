@@ -65,7 +65,7 @@ class Worker:
         return self.do("redis", *words)
 
     def child(self, *argv: str, stdin: str = "") -> int:
-        """A child process with the lease's environment that stays when the worker is gone; its pid."""
+        """A child with the lease's environment, which stays when the worker is gone; its pid."""
         pid = self.do("child", list(argv), stdin)
         self.children.append(pid)
         return pid

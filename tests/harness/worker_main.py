@@ -42,7 +42,7 @@ class Main:
         return self.kv.execute_command(*words)
 
     def child(self, argv, stdin):
-        """The child's input stays open by a descriptor that it holds itself: it never sees an end."""
+        """The child holds the other end of its input itself, and so never sees it end."""
         read, write = os.pipe()
         os.set_inheritable(write, True)
         env = os.environ | {"PGHOST": str(self.lease["host"]), "PGPORT": str(self.lease["port"])}

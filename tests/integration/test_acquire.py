@@ -12,16 +12,16 @@ import redis
 from harness import eventually
 from harness.resp import ReplyError, as_map, encode
 
-FIELDS = (
-    "lease run worker state position kind schema role dsn host port dbname user password redis"
-    " redis_url redis_host redis_port redis_socket redis_db redis_user redis_password fence"
-    " expires_ms why"
-).split()
+FIELDS = """
+    lease run worker state position kind schema role dsn host port dbname user password
+    redis redis_url redis_host redis_port redis_socket redis_db redis_user redis_password
+    fence expires_ms why
+""".split()
 
-LISTED = (
-    "lease run worker state position kind schema role dbname redis redis_db fence uid pid label"
-    " age_ms expires_ms connections"
-).split()
+LISTED = """
+    lease run worker state position kind schema role dbname redis redis_db fence uid pid
+    label age_ms expires_ms connections
+""".split()
 
 
 def refused(client, *words) -> ReplyError:
@@ -49,7 +49,9 @@ def test_a_held_lease_says_everything_one_needs(daemon):
     assert lease.kind == "schema" and lease.why is None
     assert lease.role == lease.user == lease.schema
     assert lease.schema.startswith("test_")
-    assert lease.dbname == "app" and lease.host == str(daemon.pg.dir) and lease.port == daemon.pg.port
+    assert (
+        lease.dbname == "app" and lease.host == str(daemon.pg.dir) and lease.port == daemon.pg.port
+    )
     assert lease.redis == "acl" and lease.redis_db not in (0, 15)
     assert isinstance(lease.fence, int) and lease.fence > 0
     assert isinstance(lease.port, int) and isinstance(lease.redis_db, int)
@@ -85,7 +87,11 @@ def test_an_unchanged_dsn_lands_in_the_slot(daemon):
 def test_the_single_fields_lead_there_too(daemon):
     lease = daemon.client().acquire("gw0")
     with psycopg.connect(
-        host=lease.host, port=lease.port, dbname=lease.dbname, user=lease.user, password=lease.password
+        host=lease.host,
+        port=lease.port,
+        dbname=lease.dbname,
+        user=lease.user,
+        password=lease.password,
     ) as session:
         assert session.execute("SELECT current_schema").fetchone() == (lease.schema,)
 
@@ -96,7 +102,10 @@ def test_psql_takes_the_dsn(make_daemon, pg, tcp):
     lease = daemon.client().acquire("gw0")
     assert lease.host == ("127.0.0.1" if tcp else str(pg.dir))
     done = subprocess.run(
-        ["psql", lease.dsn, "-qAtc", "SELECT current_schema"], capture_output=True, text=True, timeout=30
+        ["psql", lease.dsn, "-qAtc", "SELECT current_schema"],
+        capture_output=True,
+        text=True,
+        timeout=30,
     )
     assert done.stdout.strip() == lease.schema, done.stderr
 
@@ -291,7 +300,9 @@ def test_names_of_the_system_are_never_given(daemon, name):
 
 @pytest.mark.parametrize("name", ["app", "postgres", "template1"])
 def test_a_database_that_exists_is_never_given(daemon, name):
-    error = refused(daemon.client(), "ACQUIRE", "gw0", "KIND", "database", "NAME", name, "WAIT", "5000")
+    error = refused(
+        daemon.client(), "ACQUIRE", "gw0", "KIND", "database", "NAME", name, "WAIT", "5000"
+    )
     assert error.code in ("INUSE", "USAGE", "DENIED")
     assert daemon.pg.database_exists(name)
 
@@ -608,9 +619,11 @@ def test_a_new_database_gets_its_registry_by_itself(make_daemon, own_pg):
     assert own_pg.one("SELECT to_regnamespace('berth') IS NULL")
     daemon = make_daemon(pg=own_pg)
     daemon.client().acquire("gw0")
-    assert {t for t in ("runner", "slot", "lease", "meta") if own_pg.one(f"SELECT to_regclass('berth.{t}') IS NOT NULL")} == {
-        "runner", "slot", "lease", "meta"
-    }
+    assert {
+        t
+        for t in ("runner", "slot", "lease", "meta")
+        if own_pg.one(f"SELECT to_regclass('berth.{t}') IS NOT NULL")
+    } == {"runner", "slot", "lease", "meta"}
     row = own_pg.sql("SELECT t::text FROM berth.lease t")
     assert len(row) == 1 and "gw0" in row[0][0]
 
@@ -631,7 +644,9 @@ def test_the_pool_is_filled_before_anybody_asks(daemon):
     client = daemon.client()
 
     def free():
-        return [s for s in client("SLOTS") if "free" in [str(v).lower() for v in as_map(s).values()]]
+        return [
+            s for s in client("SLOTS") if "free" in [str(v).lower() for v in as_map(s).values()]
+        ]
 
     eventually(lambda: len(free()) == 2)
     client.acquire("gw0")
@@ -641,7 +656,9 @@ def test_the_pool_is_filled_before_anybody_asks(daemon):
 def test_a_pooled_slot_is_handed_out_while_postgresql_hangs(make_daemon, own_pg):
     daemon = make_daemon(pg=own_pg, pool_schemas=3)
     client = daemon.ready().client()
-    eventually(lambda: len(own_pg.sql("SELECT 1 FROM pg_namespace WHERE nspname LIKE 'test%'")) == 3)
+    eventually(
+        lambda: len(own_pg.sql("SELECT 1 FROM pg_namespace WHERE nspname LIKE 'test%'")) == 3
+    )
     own_pg.pause()
     try:
         lease = as_map(client("ACQUIRE", "gw0"))

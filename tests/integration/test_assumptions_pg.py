@@ -99,7 +99,8 @@ def test_a_session_survives_its_role_s_drop(pg, admin, slot):
         admin.execute("DROP ROLE test_assumed")
         assert c.execute("SELECT 1").fetchone() == (1,)
         row = admin.execute(
-            "SELECT usename, usesysid IS NOT NULL FROM pg_stat_activity WHERE pid = %s", [c.info.backend_pid]
+            "SELECT usename, usesysid IS NOT NULL FROM pg_stat_activity WHERE pid = %s",
+            [c.info.backend_pid],
         ).fetchone()
         assert row == (None, True)
         admin.execute("SELECT pg_terminate_backend(%s)", [c.info.backend_pid])
@@ -210,7 +211,10 @@ def test_drop_database_with_force_ends_the_sessions_in_it(pg, admin):
 
 def test_a_role_s_connection_limit_counts_its_own_sessions_only(admin, slot):
     admin.execute("ALTER ROLE test_assumed CONNECTION LIMIT 1")
-    with psycopg.connect(slot), pytest.raises(psycopg.OperationalError, match="too many connections"):
+    with (
+        psycopg.connect(slot),
+        pytest.raises(psycopg.OperationalError, match="too many connections"),
+    ):
         psycopg.connect(slot)
 
 
@@ -219,7 +223,9 @@ def test_membership_is_enough_to_terminate_and_to_drop_without_superuser(make_pg
     with pg.connect(pg.dsn()) as d:
         d.execute("CREATE ROLE test_assumed LOGIN PASSWORD 'pw'")
         sixteen = d.info.server_version >= 160000
-        d.execute("GRANT test_assumed TO berthd" + (" WITH INHERIT TRUE, SET TRUE" if sixteen else ""))
+        d.execute(
+            "GRANT test_assumed TO berthd" + (" WITH INHERIT TRUE, SET TRUE" if sixteen else "")
+        )
         d.execute("CREATE SCHEMA test_assumed AUTHORIZATION test_assumed")
         with psycopg.connect(pg.dsn("test_assumed", password="pw"), autocommit=True) as c:
             c.execute("CREATE TABLE t (a int)")

@@ -125,7 +125,7 @@ def test_when_the_wait_is_over_and_it_is_still_away_that_is_the_answer(make_daem
 
 
 class Holder(threading.Thread):
-    """Acquires, writes who it is into its schema and its Redis DB, looks that nobody else did, releases.
+    """Acquires, marks its schema and its Redis DB, looks for marks of others, releases.
 
     Errors of the servers are what the story is about; finding somebody else's mark is not.
     """
@@ -285,7 +285,9 @@ def test_who_dies_while_postgresql_is_away_is_cleared_when_it_is_back(make_daemo
     client.close()
     eventually(lambda: daemon.client().leases() == [])
     own_pg.start()
-    eventually(lambda: not own_pg.schema_exists(lease.schema) and not own_pg.role_exists(lease.role), 30)
+    eventually(
+        lambda: not own_pg.schema_exists(lease.schema) and not own_pg.role_exists(lease.role), 30
+    )
 
 
 def test_who_dies_while_redis_is_away_is_cleared_when_it_is_back(make_daemon, make_redis):
@@ -299,11 +301,14 @@ def test_who_dies_while_redis_is_away_is_cleared_when_it_is_back(make_daemon, ma
     client.close()
     eventually(lambda: daemon.client().leases() == [])
     server.resume()
-    eventually(lambda: server.db(lease.redis_db).dbsize() == 0 and lease.redis_user not in server.users(), 20)
+    eventually(
+        lambda: server.db(lease.redis_db).dbsize() == 0 and lease.redis_user not in server.users(),
+        20,
+    )
 
 
 def test_leases_after_a_restart_of_redis_are_honest(make_daemon, own_redis):
-    """Redis came back empty: no users, no registry. Nobody may get a database that a holder still has."""
+    """Redis came back empty. Nobody may get a database that a holder still has."""
     daemon = make_daemon(redis=own_redis)
     client = daemon.client()
     old = [client.acquire(f"old{i}") for i in range(4)]
@@ -311,7 +316,9 @@ def test_leases_after_a_restart_of_redis_are_honest(make_daemon, own_redis):
     own_redis.restart()
 
     new = [client.acquire(f"new{i}", wait=30000) for i in range(4)]
-    still = {x.redis_db for x in client.leases() if x.worker.startswith("old") and x.state == "held"}
+    still = {
+        x.redis_db for x in client.leases() if x.worker.startswith("old") and x.state == "held"
+    }
     assert still.isdisjoint({x.redis_db for x in new})
     for lease in new:
         daemon.kv(lease).set("who", lease.worker)

@@ -29,7 +29,7 @@ def refused(client, *words) -> ReplyError:
 
 
 def closed_with(client, code, *words):
-    """The last reply is an error of this code with these words in it, and then the daemon closes."""
+    """The last reply is an error of this code with these words in it; then the daemon closes."""
     error = client.read_any()
     assert isinstance(error, ReplyError), error
     assert error.code == code, error
@@ -55,7 +55,10 @@ AT_THE_HEADER = {
         LIMIT["INLINE_BYTES"],
     ),
     "a header line": (b"*" + b"0" * LIMIT["HEADER_BYTES"] + b"1\r\n", LIMIT["HEADER_BYTES"]),
-    "a header without end": (b"*2\r\n$" + b"0" * (LIMIT["HEADER_BYTES"] + 1), LIMIT["HEADER_BYTES"]),
+    "a header without end": (
+        b"*2\r\n$" + b"0" * (LIMIT["HEADER_BYTES"] + 1),
+        LIMIT["HEADER_BYTES"],
+    ),
 }
 
 
@@ -117,7 +120,20 @@ def test_random_bytes_do_no_harm(daemon):
     seed = int(os.environ.get("BERTH_TEST_SEED", random.randrange(2**32)))
     print("seed", seed)
     chaos = random.Random(seed)
-    alphabet = [b"*", b"$", b"\r\n", b"1", b"4", b"PING", b"ACQUIRE", b"\0", b"\xff", b"-", b"9" * 20, b" "]
+    alphabet = [
+        b"*",
+        b"$",
+        b"\r\n",
+        b"1",
+        b"4",
+        b"PING",
+        b"ACQUIRE",
+        b"\0",
+        b"\xff",
+        b"-",
+        b"9" * 20,
+        b" ",
+    ]
     for _ in range(200):
         with Client(daemon.socket) as client:
             try:
@@ -139,7 +155,9 @@ def test_an_unknown_verb_is_named(daemon):
     assert error.code == "ERR" and "FROBNICATE" in error.message
 
 
-@pytest.mark.parametrize("verb", ["GET", "SET", "FLUSHALL", "SUBSCRIBE", "MULTI", "EVAL", "MONITOR"])
+@pytest.mark.parametrize(
+    "verb", ["GET", "SET", "FLUSHALL", "SUBSCRIBE", "MULTI", "EVAL", "MONITOR"]
+)
 def test_what_redis_knows_and_berth_does_not_is_unknown(daemon, verb):
     assert refused(daemon.client(), verb).code == "ERR"
 
@@ -210,7 +228,9 @@ USAGE = [
 ]
 
 
-@pytest.mark.parametrize("words", USAGE, ids=lambda w: " ".join(w)[:40].encode("unicode_escape").decode())
+@pytest.mark.parametrize(
+    "words", USAGE, ids=lambda w: " ".join(w)[:40].encode("unicode_escape").decode()
+)
 def test_a_malformed_argument_is_usage_and_makes_nothing(daemon, words):
     client = daemon.client()
     if words[0] in ("RENEW", "RELEASE", "LEASE", "ATTACH"):
@@ -251,7 +271,9 @@ def test_a_wait_longer_than_the_limit_is_refused(daemon):
 
 
 @pytest.mark.parametrize("verb", ["LEASE", "RENEW", "RELEASE", "DETACH"])
-@pytest.mark.parametrize("name", ["", "x", "000000-1", "nobody/gw0", "default/", "/", "a/b/c", "-1", "z" * 500])
+@pytest.mark.parametrize(
+    "name", ["", "x", "000000-1", "nobody/gw0", "default/", "/", "a/b/c", "-1", "z" * 500]
+)
 def test_an_id_that_is_nobodys_is_no_lease(daemon, verb, name):
     assert refused(daemon.client(), verb, name).code in ("NOLEASE", "USAGE")
 
@@ -305,7 +327,10 @@ def test_another_uid_s_process_may_use_an_open_socket(daemon):
     daemon.socket.chmod(0o666)
     argv = ["setpriv", "--reuid", "65534", "--clear-groups", "redis-cli", "-s", str(daemon.socket)]
     done = subprocess.run(
-        [*argv, "ACQUIRE", "gw0", "WAIT", "5000", "DETACH"], capture_output=True, text=True, timeout=30
+        [*argv, "ACQUIRE", "gw0", "WAIT", "5000", "DETACH"],
+        capture_output=True,
+        text=True,
+        timeout=30,
     )
     assert "held" in done.stdout.split()
     assert daemon.client().leases()[0].uid == 65534
@@ -368,7 +393,9 @@ def test_a_silent_holder_is_left_alone(daemon):
     client = daemon.client()
     lease = client.acquire("gw0")
     watcher = daemon.client()
-    stays(lambda: watcher.lease(lease.lease).state == "held", LIMIT["PARTIAL_REQUEST_MS"] / 1000 + 1.5)
+    stays(
+        lambda: watcher.lease(lease.lease).state == "held", LIMIT["PARTIAL_REQUEST_MS"] / 1000 + 1.5
+    )
     assert client("PING") == "PONG"
 
 

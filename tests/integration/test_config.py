@@ -36,8 +36,12 @@ def conf():
     return write
 
 
-def test_the_command_line_goes_over_the_environment_over_the_file_over_the_default(make_daemon, conf):
-    path = conf("# comment\nbuilds = 3\ndrops = 3\nprefix = test_f_\n; another\n\nheartbeat_ms = 777\n")
+def test_the_command_line_goes_over_the_environment_over_the_file_over_the_default(
+    make_daemon, conf
+):
+    path = conf(
+        "# comment\nbuilds = 3\ndrops = 3\nprefix = test_f_\n; another\n\nheartbeat_ms = 777\n"
+    )
     daemon = make_daemon(
         env={"BERTH_CONFIG": str(path), "BERTH_BUILDS": "5", "BERTH_DROPS": "5"}, builds=7
     )

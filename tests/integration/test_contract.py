@@ -2,6 +2,7 @@
 """The tables are the contract: every verb, code and limit is used, provoked and documented."""
 
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -132,7 +133,12 @@ def test_every_code_is_provoked_or_belongs_to_later():
 @pytest.mark.parametrize(
     "code, provoke",
     [
-        pytest.param(code, *(p.values if hasattr(p, "values") else [p]), marks=getattr(p, "marks", ()), id=code)
+        pytest.param(
+            code,
+            *(p.values if hasattr(p, "values") else [p]),
+            marks=getattr(p, "marks", ()),
+            id=code,
+        )
         for code, p in PROVOKED.items()
     ],
 )
@@ -143,14 +149,19 @@ def test_the_code_is_raised(make_daemon, make_pg, make_redis, code, provoke):
 def test_every_verb_has_a_scenario_of_its_own():
     """Beyond the one-shot line in test_handshake: some test somewhere says it on a connection."""
     sources = "\n".join(p.read_text() for p in (places.TESTS / "integration").glob("test_*.py"))
-    spoken = set(re.findall(r"""(?:client|one|two|watcher|owner|root|admin|holder|worker)\w*(?:\.send)?\(\s*"([A-Z]+)\"""", sources))
+    spoken = set(
+        re.findall(
+            r"""(?:client|one|two|watcher|owner|root|admin|holder|worker)\w*(?:\.send)?\(\s*"([A-Z]+)\"""",
+            sources,
+        )
+    )
     spoken |= {"ACQUIRE", "LEASE", "LEASES", "INFO"}  # the client's own methods
     assert set(headers.verbs()) - spoken == set()
 
 
 def test_no_code_begins_with_a_word_on_which_clients_act():
-    acted_on = "LOADING READONLY TRYAGAIN MOVED ASK NOAUTH MASTERDOWN CLUSTERDOWN".split()
-    assert [c for c in headers.errors() if c.startswith(tuple(acted_on))] == []
+    acted_on = "LOADING|READONLY|TRYAGAIN|MOVED|ASK|NOAUTH|MASTERDOWN|CLUSTERDOWN"
+    assert [c for c in headers.errors() if re.match(acted_on, c)] == []
 
 
 # The manual page.
@@ -162,8 +173,11 @@ def page() -> str:
 
 
 def test_the_protocol_page_is_good_mdoc():
-    done = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", PAGE], capture_output=True, text=True)
-    assert done.stdout + done.stderr == ""
+    if not shutil.which("mandoc"):
+        pytest.skip("no mandoc here")
+    argv = ["mandoc", "-T", "lint", "-W", "warning", PAGE]
+    done = subprocess.run(argv, capture_output=True, text=True)
+    assert [x for x in (done.stdout + done.stderr).splitlines() if str(PAGE) in x] == []
 
 
 @pytest.mark.parametrize("verb", headers.verbs())
@@ -189,7 +203,9 @@ def test_the_page_has_each_limit_with_its_value(page, limit):
 def test_the_page_has_each_field_of_the_maps(page):
     from test_acquire import FIELDS, LISTED
 
-    assert [f for f in {*FIELDS, *LISTED} if not re.search(rf"^\.It (?:Va|Li|Cm) .*\b{f}\b", page, re.M)] == []
+    assert [
+        f for f in {*FIELDS, *LISTED} if not re.search(rf"^\.It (?:Va|Li|Cm) .*\b{f}\b", page, re.M)
+    ] == []
 
 
 def test_the_hexdump_of_the_page_is_what_the_daemon_says(page, daemon):

@@ -68,7 +68,9 @@ def test_the_death_is_noticed_at_once(daemon):
     lease = worker.acquire("gw0")
     client = daemon.client()
     worker.kill()
-    eventually(lambda: lease.lease not in [x.lease for x in client.leases() if x.state == "held"], 1)
+    eventually(
+        lambda: lease.lease not in [x.lease for x in client.leases() if x.state == "held"], 1
+    )
 
 
 STORM = """
@@ -152,9 +154,13 @@ def test_large_objects_and_grants_do_not_keep_the_role(daemon):
     worker.sql(f"GRANT USAGE ON SCHEMA {lease.schema} TO {other.role}, PUBLIC")
     worker.sql(f"GRANT ALL ON t TO {other.role}")
     worker.sql("ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO PUBLIC")
-    worker.sql(f"ALTER DEFAULT PRIVILEGES IN SCHEMA {lease.schema} GRANT SELECT ON TABLES TO {other.role}")
+    worker.sql(
+        f"ALTER DEFAULT PRIVILEGES IN SCHEMA {lease.schema} GRANT SELECT ON TABLES TO {other.role}"
+    )
     worker.sql("CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'")
-    worker.sql("CREATE TYPE mood AS ENUM ('a'); CREATE VIEW v AS SELECT * FROM t; CREATE SEQUENCE s")
+    worker.sql(
+        "CREATE TYPE mood AS ENUM ('a'); CREATE VIEW v AS SELECT * FROM t; CREATE SEQUENCE s"
+    )
 
     worker.kill()
 

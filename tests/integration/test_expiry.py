@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""How long a lease lives: with its connections, detached, renewed, kept, and never beyond the maximum."""
+"""How long a lease lives: with its connections, detached, renewed, kept, never too long."""
 
 import time
 
 import pytest
 
 from harness import eventually
-from harness.resp import ReplyError
+from harness.resp import ReplyError, as_map
 from harness.wait import SLOW, stays
 
 
@@ -170,7 +170,7 @@ def test_attach_binds_a_detached_lease_to_a_connection_again(daemon):
     daemon.hang_up()
     client = daemon.client()
     mine = client("ATTACH", lease.lease, lease.fence)
-    assert dict(zip(mine[::2], mine[1::2]))["dsn"] == lease.dsn
+    assert as_map(mine).dsn == lease.dsn
     client.close()
     eventually(lambda: ended(daemon, lease))
 

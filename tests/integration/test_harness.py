@@ -53,7 +53,9 @@ def test_log_lines_are_understood(line, wanted):
 
 
 def test_lines_that_are_no_log_are_noticed(tmp_path):
-    (tmp_path / "log").write_text("a level=info\n==1==ERROR: AddressSanitizer: x\nb level=info k=v w\n")
+    (tmp_path / "log").write_text(
+        "a level=info\n==1==ERROR: AddressSanitizer: x\nb level=info k=v w\n"
+    )
     assert len(Log(tmp_path / "log").strays()) == 2
     assert Log(tmp_path / "log").has(event="a")
 
@@ -72,7 +74,7 @@ def test_what_is_left_in_postgresql_is_noticed(pg):
     try:
         found = left(pg, None, 0)
         assert sorted(x.split()[0] for x in found) == sorted(
-            "schema role database large berth.lease session session".split()
+            ["schema", "role", "database", "large", "berth.lease", "session", "session"]
         ), found
     finally:
         session.close(), ghost.close()

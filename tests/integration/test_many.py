@@ -33,7 +33,9 @@ def crowd(daemon, count, runs=4):
     )
 
 
-@pytest.mark.parametrize("wide", [{}, {"pool_schemas": 0, "pool_redis": 0}], indirect=True, ids=["pool", "no pool"])
+@pytest.mark.parametrize(
+    "wide", [{}, {"pool_schemas": 0, "pool_redis": 0}], indirect=True, ids=["pool", "no pool"]
+)
 def test_200_processes_acquire_at_once(wide):
     people = crowd(wide, WORKERS)
     try:

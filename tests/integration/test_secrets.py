@@ -7,7 +7,7 @@ import pytest
 
 from harness import process
 from harness.pg_server import DAEMON_PASSWORD
-from harness.resp import ReplyError
+from harness.resp import ReplyError, as_map
 
 
 @pytest.fixture
@@ -42,7 +42,11 @@ def busy(make_daemon, make_pg, make_redis):
 
 def found_in(text: str, secrets) -> list[str]:
     """Where secrets stand in a text, shown by what precedes them."""
-    return [text[max(0, m.start() - 60) : m.start()] for s in secrets for m in re.finditer(re.escape(s), text)]
+    return [
+        text[max(0, m.start() - 60) : m.start()]
+        for s in secrets
+        for m in re.finditer(re.escape(s), text)
+    ]
 
 
 def test_no_password_reaches_log_list_error_or_process_title(busy):
@@ -72,11 +76,17 @@ def test_no_password_reaches_log_list_error_or_process_title(busy):
         "HELP": repr(client("HELP")),
         "title": process.cmdline(daemon.pid),
         "children": " ".join(process.cmdline(c) for c in process.children(daemon.pid)),
-        "stamps": repr(daemon.pg.sql("SELECT description FROM pg_description JOIN pg_namespace n ON objoid = n.oid")),
+        "stamps": repr(
+            daemon.pg.sql(
+                "SELECT description FROM pg_description JOIN pg_namespace n ON objoid = n.oid"
+            )
+        ),
         "activity": repr(daemon.pg.sql("SELECT query, application_name FROM pg_stat_activity")),
     }
-    assert {where: found_in(text, secrets) for where, text in shown.items() if found_in(text, secrets)} == {}
-    assert dict(zip(config[::2], config[1::2]))["pg_dsn"] == "***"
+    assert {
+        where: found_in(text, secrets) for where, text in shown.items() if found_in(text, secrets)
+    } == {}
+    assert as_map(config).pg_dsn == "***"
 
 
 def test_postgresql_s_log_sees_verifiers_only(busy):
@@ -85,7 +95,9 @@ def test_postgresql_s_log_sees_verifiers_only(busy):
     assert "CREATE ROLE" in log.upper(), "the story needs log_statement=all to work"
     assert found_in(log, secrets) == []
     for password in re.findall(r"PASSWORD\s+(?:E)?'([^']*)'", log, re.I):
-        assert password == "" or password.startswith("SCRAM-SHA-256$") or password == DAEMON_PASSWORD
+        assert (
+            password == "" or password.startswith("SCRAM-SHA-256$") or password == DAEMON_PASSWORD
+        )
 
 
 def test_redis_slowlog_and_monitor_see_hashes_only(busy):
@@ -113,7 +125,11 @@ def test_the_registry_holds_no_password_that_others_could_read(busy):
 
 def test_files_of_the_daemon_are_for_its_user_alone(busy):
     daemon, secrets = busy
-    wide = [str(p) for p in (daemon.dir / "private").rglob("*") if p.stat().st_mode & 0o007 and not p.is_symlink()]
+    wide = [
+        str(p)
+        for p in (daemon.dir / "private").rglob("*")
+        if p.stat().st_mode & 0o007 and not p.is_symlink()
+    ]
     assert [w for w in wide if (daemon.dir / "private").stat().st_mode & 0o007] == []
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""berthd leaves when it is told to, takes everything with it, and guards its socket while it is there."""
+"""berthd leaves when told to, takes everything with it, and guards its socket till then."""
 
 import os
 import signal

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Many daemons share one PostgreSQL and one Redis: they never collide, and clear up after each other."""
+"""Daemons that share a PostgreSQL and a Redis never collide, and clear up after each other."""
 
 import pytest
 
@@ -36,8 +36,9 @@ def test_each_runner_knows_the_other(two):
     for daemon in two:
         client = daemon.client()
         eventually(
-            lambda client=client: ids
-            == {v for r in client("RUNNERS") for v in as_map(r).values() if v in ids}
+            lambda client=client: (
+                ids == {v for r in client("RUNNERS") for v in as_map(r).values() if v in ids}
+            )
         )
 
 

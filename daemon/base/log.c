@@ -71,13 +71,15 @@ needs_quotes(const char *text)
 static void
 write_field(FILE *out, const struct log_field *field)
 {
+	const char *text = field->text ? field->text : "";
+
 	fprintf(out, " %s=", field->key);
-	if (!field->text)
+	if (!field->is_text)
 		fprintf(out, "%lld", (long long)field->number);
-	else if (needs_quotes(field->text))
-		write_quoted(out, field->text);
+	else if (needs_quotes(text))
+		write_quoted(out, text);
 	else
-		fputs(field->text, out);
+		fputs(text, out);
 }
 
 void

@@ -17,11 +17,12 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBU
 
 struct log_field {
 	const char *key;  /* NULL ends the list */
-	const char *text; /* borrowed for the call; NULL: `number` counts */
+	bool is_text;
+	const char *text; /* borrowed for the call; NULL writes "" */
 	int64_t number;
 };
 
-#define LOG_T(key_, text_) { .key = (key_), .text = (text_) ? (text_) : "" }
+#define LOG_T(key_, text_) { .key = (key_), .is_text = true, .text = (text_) }
 #define LOG_N(key_, number_) { .key = (key_), .number = (int64_t)(number_) }
 
 #define log_at(level, event, ...)                                                                \

@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: MIT */
+/* Wires the nouns together: who hears what, in which order things start and end. */
+#include "daemon/berthd.h"
+
+#include <assert.h>
+#include <libgen.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+#include "daemon/base/clock.h"
+#include "daemon/base/log.h"
+#include "daemon/base/resolve.h"
+#include "daemon/pg/target.h"
+#include "daemon/redis/redis.h"
+
+enum { LOOK_MS = 20, LEAVE_MS = 5000, EXIT_AGAIN = 75 };
+
+static void
+arm(struct event *timer, int ms)
+{
+	struct timeval delay = { .tv_sec = ms / 1000, .tv_usec = (ms % 1000) * 1000 };
+
+	event_add(timer, &delay);
+}
+
+/* ---- who hears what ---- */
+
+static void
+on_pg_up(void *arg)
+{
+	struct berthd *berthd = arg;
+
+	log_info("pg.up", LOG_N("version", pg_facts(&berthd->pg)->version),
+	         LOG_T("database", pg_facts(&berthd->pg)->database));
+	if (registry_ready(&berthd->registry, NULL))
+		pool_up(&berthd->pool);
+	book_serve(&berthd->book);
+}
+
+static void
+on_pg_down(void *arg)
+{
+}
+
+static const struct pg_events pg_events = { .up = on_pg_up, .down = on_pg_down };
+
+static void
+on_registry_ready(void *arg)
+{
+	struct berthd *berthd = arg;
+
+	log_info("registry.ready", LOG_T("runner", berthd->registry.runner));
+	pool_up(&berthd->pool);
+	book_serve(&berthd->book);
+}
+
+static void
+on_registry_down(void *arg)
+{
+	struct berthd *berthd = arg;
+
+	pool_down(&berthd->pool);
+}
+
+/* Others took our slots over. Nothing here may touch them any more; a fresh start is the safe way on. */
+static void
+on_fenced(void *arg)
+{
+	struct berthd *berthd = arg;
+
+	log_error("runner.fenced", LOG_T("runner", berthd->registry.runner),
+	          LOG_T("why", "silent for longer than its grace; its leases belong to others now"));
+	berthd->exit_status = EXIT_AGAIN;
+	berthd->phase = BERTHD_LEFT;
+	event_base_loopbreak(berthd->base);
+}
+
+static void
+on_inherit(void *arg, const char *name, enum slot_kind kind, int64_t fence)
+{
+	struct berthd *berthd = arg;
+
+	log_info("slot.inherit", LOG_T("slot", name), LOG_N("fence", fence));
+	pool_adopt(&berthd->pool, name, kind, fence);
+}
+
+static const struct registry_events registry_events = {
+	.ready = on_registry_ready, .down = on_registry_down, .fenced = on_fenced, .inherit = on_inherit,
+};
+
+static void
+on_slot_free(void *arg, struct slot *slot)
+{
+	struct berthd *berthd = arg;
+
+	book_serve(&berthd->book);
+}
+
+static void
+on_slot_failed(void *arg, struct slot *slot, const struct berth_error *e)
+{
+	struct berthd *berthd = arg;
+
+	book_slot_failed(&berthd->book, slot, e);
+}
+
+static void
+on_slot_gone(void *arg, const char *name)
+{
+	struct berthd *berthd = arg;
+
+	book_serve(&berthd->book);
+}
+
+static const struct pool_events pool_events = {
+	.free = on_slot_free, .failed = on_slot_failed, .gone = on_slot_gone,
+};
+
+static void
+on_redis_came(void *arg)
+{
+	struct berthd *berthd = arg;
+
+	book_serve(&berthd->book);
+}
+
+static void
+on_redis_up(void *arg)
+{
+	struct berthd *berthd = arg;
+
+	log_info("redis.up", LOG_T("version", redis_version(berthd->redis)),
+	         LOG_N("acl", redis_acl_allowed(berthd->redis)), LOG_N("leasable", redis_leasable(berthd->redis)));
+	if (berthd->redis_default == REDIS_ACL && !redis_acl_allowed(berthd->redis))
+		berthd->redis_pool.mode = REDIS_INDEX;
+	redis_pool_pump(&berthd->redis_pool);
+	book_serve(&berthd->book);
+}
+
+static void
+on_redis_down(void *arg)
+{
+	struct berthd *berthd = arg;
+	struct berth_error why;
+
+	if (!redis_up(berthd->redis, &why))
+		log_warn("redis.down", LOG_T("why", why.message));
+}
+
+static void
+on_redis_lost(void *arg, struct redis_slot *slot, const char *why)
+{
+	struct berthd *berthd = arg;
+
+	if (!redis_pool_lost(&berthd->redis_pool, slot))
+		book_redis_lost(&berthd->book, slot, why);
+}
+
+static void
+on_redis_freed(void *arg)
+{
+	struct berthd *berthd = arg;
+
+	redis_pool_pump(&berthd->redis_pool);
+	book_serve(&berthd->book);
+}
+
+static const struct redis_events redis_events = {
+	.up = on_redis_up, .down = on_redis_down, .lost = on_redis_lost, .freed = on_redis_freed,
+};
+
+/* ---- starting ---- */
+
+static int
+read_settings(struct berthd *berthd, struct berth_error *e)
+{
+	const struct config *config = &berthd->config;
+	int level = log_level_of(config->log_level), mode = redis_mode_of(config->redis_default);
+
+	if (level < 0)
+		return berth_error_set(e, BERTH_USAGE, "log_level must be error, warn, info or debug, not '%s'",
+		                       config->log_level);
+	if (mode < 0)
+		return berth_error_set(e, BERTH_USAGE, "redis_default must be acl, index, private or none, not '%s'",
+		                       config->redis_default);
+	if (!sql_is_name(config->prefix, strlen(config->prefix)) || strlen(config->prefix) > 40)
+		return berth_error_set(e, BERTH_USAGE, "prefix must be the beginning of a lower-case identifier, at most "
+		                       "40 bytes, not '%s'", config->prefix);
+	log_set_level(level);
+	log_set_priorities(config->log_priorities);
+	berthd->redis_default = mode;
+	berthd->target = pg_target_new(config->pg_dsn, e);
+	return berthd->target ? 0 : -1;
+}
+
+/* Private servers need no shared one, but the same module speaks to both. */
+static void
+start_redis(struct berthd *berthd)
+{
+	const struct config *config = &berthd->config;
+	char beside[128], dir[160];
+	struct redis_config redis = {
+		.url = config->redis_url, .runner = berthd->registry.runner, .meta_db = config->redis_meta_db,
+		.grace_ms = config->runner_grace_ms, .heartbeat_ms = config->heartbeat_ms, .deadline_ms = 5000,
+		.server = config->redis_server, .private_dir = dir,
+	};
+
+	snprintf(beside, sizeof beside, "%s", config->socket);
+	snprintf(dir, sizeof dir, "%s", *config->redis_private_dir ? config->redis_private_dir : dirname(beside));
+	if (*config->redis_url)
+		berthd->redis = redis_new(berthd->base, berthd->dns, &redis, &redis_events, berthd);
+	else
+		berthd->redis_default = REDIS_NONE;
+	berthd->redis_pool.redis = berthd->redis;
+}
+
+static void
+start_pg(struct berthd *berthd)
+{
+	struct pg_config pg = {
+		.target = berthd->target, .runner = berthd->registry.runner,
+		.connections = berthd->config.pg_connections, .deadline_ms = berthd->config.pg_deadline_ms,
+	};
+
+	pg_init(&berthd->pg, berthd->base, berthd->dns, &pg, &pg_events, berthd);
+	registry_start(&berthd->registry, berthd->base, berthd->dns, berthd->target, &berthd->pg, &registry_events,
+	               berthd);
+}
+
+static void on_signal(evutil_socket_t signal, short what, void *arg);
+static void on_deadline(evutil_socket_t fd, short what, void *arg);
+static void on_look(evutil_socket_t fd, short what, void *arg);
+
+static void
+start_events(struct berthd *berthd)
+{
+	berthd->base = event_base_new();
+	berthd->dns = berthd->base ? resolve_base_new(berthd->base) : NULL;
+	berthd->deadline = event_new(berthd->base, -1, 0, on_deadline, berthd);
+	berthd->look = event_new(berthd->base, -1, 0, on_look, berthd);
+	berthd->term = event_new(berthd->base, SIGTERM, EV_SIGNAL | EV_PERSIST, on_signal, berthd);
+	berthd->interrupt = event_new(berthd->base, SIGINT, EV_SIGNAL | EV_PERSIST, on_signal, berthd);
+	if (!berthd->base || !berthd->deadline || !berthd->look || !berthd->term || !berthd->interrupt)
+		abort();
+	event_add(berthd->term, NULL);
+	event_add(berthd->interrupt, NULL);
+}
+
+int
+berthd_start(struct berthd *berthd, struct berth_error *e)
+{
+	struct slot_site site = { .pg = &berthd->pg, .config = &berthd->config, .runner = berthd->registry.runner };
+	struct book *book = &berthd->book;
+
+	berthd->started = clock_now();
+	if (read_settings(berthd, e) < 0)
+		return -1;
+	start_events(berthd);
+	registry_init(&berthd->registry, &berthd->config);
+	if (listener_open(&berthd->listener, berthd, e) < 0)
+		return -1;
+	pool_init(&berthd->pool, berthd->base, &site, &pool_events, berthd);
+	redis_pool_init(&berthd->redis_pool, berthd->base,
+	                berthd->redis_default == REDIS_INDEX ? REDIS_INDEX : REDIS_ACL, berthd->config.pool_redis,
+	                on_redis_came, berthd);
+	start_redis(berthd);
+	start_pg(berthd);
+	*book = (struct book){ .base = berthd->base, .config = &berthd->config, .pg = &berthd->pg,
+		               .pool = &berthd->pool, .redis_pool = &berthd->redis_pool, .redis = berthd->redis,
+		               .registry = &berthd->registry };
+	book_init(book);
+	log_info("berthd.start", LOG_T("version", BERTH_VERSION), LOG_T("runner", berthd->registry.runner),
+	         LOG_T("socket", berthd->listener.path));
+	return 0;
+}
+
+int
+berthd_run(struct berthd *berthd)
+{
+	while (berthd->phase != BERTHD_LEFT)
+		if (event_base_loop(berthd->base, EVLOOP_ONCE) < 0)
+			return 1;
+	log_info("berthd.stop", LOG_N("status", berthd->exit_status));
+	return berthd->exit_status;
+}
+
+/* ---- leaving ---- */
+
+static void
+left(struct berthd *berthd)
+{
+	berthd->phase = BERTHD_LEFT;
+	event_base_loopbreak(berthd->base);
+}
+
+static void
+on_redis_left(void *arg)
+{
+	left(arg);
+}
+
+static void
+on_registry_left(void *arg)
+{
+	struct berthd *berthd = arg;
+
+	if (berthd->redis)
+		redis_leave_start(berthd->redis, on_redis_left, berthd);
+	else
+		left(berthd);
+}
+
+static void
+leave(struct berthd *berthd)
+{
+	berthd->phase = BERTHD_LEAVING;
+	arm(berthd->deadline, LEAVE_MS);
+	registry_leave(&berthd->registry, on_registry_left);
+}
+
+static void
+on_look(evutil_socket_t fd, short what, void *arg)
+{
+	struct berthd *berthd = arg;
+
+	if (pool_size(&berthd->pool) == 0 && (!berthd->redis || redis_ending(berthd->redis) == 0)
+	    && berthd->redis_pool.claiming == 0)
+		leave(berthd);
+	else
+		arm(berthd->look, LOOK_MS);
+}
+
+static void
+on_book_empty(void *arg)
+{
+	struct berthd *berthd = arg;
+
+	if (berthd->phase > BERTHD_DRAINING)
+		return;
+	berthd->phase = BERTHD_ENDING;
+	pool_close(&berthd->pool);
+	redis_pool_close(&berthd->redis_pool);
+	arm(berthd->deadline, berthd->config.drain_ms);
+	arm(berthd->look, 0);
+}
+
+static void
+on_deadline(evutil_socket_t fd, short what, void *arg)
+{
+	struct berthd *berthd = arg;
+
+	if (berthd->phase == BERTHD_DRAINING) {
+		book_close(&berthd->book, true, on_book_empty, berthd);
+	} else if (berthd->phase == BERTHD_ENDING) {
+		log_warn("berthd.hurry", LOG_N("slots_left", pool_size(&berthd->pool)),
+		         LOG_T("why", "drain_ms are over; what is left goes to the next runner"));
+		leave(berthd);
+	} else {
+		left(berthd);
+	}
+}
+
+void
+berthd_shutdown(struct berthd *berthd, bool now)
+{
+	if (berthd->phase > BERTHD_DRAINING)
+		return;
+	log_info("berthd.shutdown", LOG_N("now", now), LOG_N("leases", berthd->book.held));
+	berthd->phase = BERTHD_DRAINING;
+	arm(berthd->deadline, berthd->config.drain_ms);
+	book_close(&berthd->book, now, on_book_empty, berthd);
+}
+
+static void
+on_signal(evutil_socket_t signal, short what, void *arg)
+{
+	struct berthd *berthd = arg;
+
+	if (berthd->phase == BERTHD_RUNNING || berthd->phase == BERTHD_DRAINING) {
+		berthd_shutdown(berthd, true);
+	} else {
+		berthd->exit_status = 1; /* the second one: what is left goes to the next runner */
+		left(berthd);
+	}
+}
+
+void
+berthd_fini(struct berthd *berthd)
+{
+	struct book *book = &berthd->book;
+
+	listener_close(&berthd->listener);
+	while (book->by_id)
+		book_end(book->by_id, LEASE_END_SHUTDOWN);
+	registry_fini(&berthd->registry);
+	pg_fini(&berthd->pg);
+	pool_fini(&berthd->pool);
+	book_fini(book);
+	redis_pool_close(&berthd->redis_pool);
+	redis_pool_fini(&berthd->redis_pool);
+	if (berthd->redis)
+		redis_free(berthd->redis);
+	pg_target_free(berthd->target);
+	event_free(berthd->deadline);
+	event_free(berthd->look);
+	event_free(berthd->term);
+	event_free(berthd->interrupt);
+	resolve_base_free(berthd->dns);
+	event_base_free(berthd->base);
+	config_fini(&berthd->config);
+}

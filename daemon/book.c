@@ -1,0 +1,693 @@
+/* SPDX-License-Identifier: MIT */
+/* Leases from their asking to their end. */
+#include "daemon/book.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/base/clock.h"
+#include "daemon/base/log.h"
+#include "daemon/config.h"
+#include "daemon/pg/pg.h"
+#include "daemon/pool.h"
+#include "daemon/redis_pool.h"
+#include "daemon/registry.h"
+#include "daemon/session.h"
+
+/* A Redis slot on its way to the one lease that it is made for. Outlives the lease if that ends first. */
+struct errand {
+	struct book *book;
+	struct lease *lease; /* NULL: nobody waits for it any more */
+};
+
+static void prepare(struct lease *lease);
+
+void
+book_init(struct book *book)
+{
+	queue_init(&book->queue);
+}
+
+void
+book_fini(struct book *book)
+{
+	assert(HASH_CNT(by_id, book->by_id) == 0);
+	queue_fini(&book->queue);
+}
+
+/* ---- time ---- */
+
+static int64_t
+deadline(const struct lease *lease, enum lease_end *ret_why)
+{
+	const struct config *config = lease->book->config;
+
+	return lease_deadline(lease, clock_ms(config->ttl_max_ms), clock_ms(config->grace_ms), ret_why);
+}
+
+int64_t
+book_ms_left(const struct lease *lease)
+{
+	enum lease_end why;
+	int64_t left = deadline(lease, &why) - clock_now();
+
+	return left > 0 ? (left + 999) / 1000 : 0;
+}
+
+static void
+set_timer(struct lease *lease)
+{
+	enum lease_end why;
+	int64_t left = deadline(lease, &why) - clock_now();
+	struct timeval delay;
+
+	if (left < 0)
+		left = 0;
+	delay = (struct timeval){ .tv_sec = left / 1000000, .tv_usec = left % 1000000 };
+	event_add(lease->timer, &delay);
+}
+
+static void
+on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct lease *lease = arg;
+	enum lease_end why;
+
+	if (deadline(lease, &why) <= clock_now())
+		book_end(lease, why);
+	else
+		set_timer(lease);
+}
+
+/* ---- finding ---- */
+
+static struct lease *
+find_key(struct book *book, uid_t uid, const char *run, size_t run_len, const char *worker, size_t worker_len)
+{
+	char key[sizeof((struct lease *)0)->key];
+	struct lease *lease;
+
+	if (run_len > LIMIT_RUN_BYTES || worker_len > LIMIT_WORKER_BYTES)
+		return NULL;
+	snprintf(key, sizeof key, "%u/%.*s/%.*s", (unsigned)uid, (int)run_len, run, (int)worker_len, worker);
+	HASH_FIND(by_key, book->by_key, key, strlen(key), lease);
+	return lease;
+}
+
+struct lease *
+book_find(struct book *book, const char *text, size_t len, uid_t uid, bool privileged, struct berth_error *e)
+{
+	const char *slash = memrchr(text, '/', len);
+	struct lease *lease;
+
+	if (slash)
+		lease = find_key(book, uid, text, (size_t)(slash - text), slash + 1, (size_t)(text + len - slash - 1));
+	else
+		HASH_FIND(by_id, book->by_id, text, len, lease);
+	if (!lease) {
+		berth_error_set(e, BERTH_NOLEASE, "there is no lease %.*s: it was released, has ended, or never was "
+		                "(berth ls shows those that are)", (int)(len > 200 ? 200 : len), text);
+		return NULL;
+	}
+	if (lease->uid != uid && !privileged) {
+		berth_error_set(e, BERTH_DENIED, "lease %s belongs to uid %u, you are uid %u", lease->id,
+		                (unsigned)lease->uid, (unsigned)uid);
+		return NULL;
+	}
+	return lease;
+}
+
+/* ---- bindings ---- */
+
+void
+book_bind(struct lease *lease, struct session *session)
+{
+	struct binding *binding;
+
+	LIST_FOREACH(binding, &lease->bindings, of_lease)
+		if (binding->session == session)
+			return;
+	binding = calloc(1, sizeof *binding);
+	if (!binding)
+		abort();
+	*binding = (struct binding){ .lease = lease, .session = session };
+	LIST_INSERT_HEAD(&lease->bindings, binding, of_lease);
+	LIST_INSERT_HEAD(&session->bindings, binding, of_session);
+	lease->connections++;
+	set_timer(lease);
+}
+
+static void
+unbind(struct binding *binding)
+{
+	struct lease *lease = binding->lease;
+
+	LIST_REMOVE(binding, of_lease);
+	LIST_REMOVE(binding, of_session);
+	free(binding);
+	lease->connections--;
+	lease->left = lease->renewed = clock_now();
+}
+
+void
+book_unbind_all(struct book *book, struct binding_list *bindings)
+{
+	struct binding *binding;
+	enum lease_end why;
+
+	while ((binding = LIST_FIRST(bindings))) {
+		struct lease *lease = binding->lease;
+
+		unbind(binding);
+		if (deadline(lease, &why) <= clock_now())
+			book_end(lease, why);
+		else
+			set_timer(lease);
+	}
+}
+
+/* ---- the end ---- */
+
+static void
+end_redis(struct lease *lease)
+{
+	if (lease->errand)
+		lease->errand->lease = NULL;
+	lease->errand = NULL;
+	if (lease->redis)
+		redis_slot_end(lease->book->redis, lease->redis);
+	lease->redis = NULL;
+}
+
+static void
+end_slot(struct lease *lease)
+{
+	struct slot *slot = lease->slot;
+
+	lease->slot = NULL;
+	if (slot)
+		pool_release(lease->book->pool, slot);
+}
+
+static void
+unlink_key(struct lease *lease)
+{
+	if (*lease->key)
+		HASH_DELETE(by_key, lease->book->by_key, lease);
+	lease->key[0] = '\0';
+}
+
+static void
+measure_demand(struct book *book);
+
+static void
+wake(struct lease *lease)
+{
+	struct session *session;
+
+	while ((session = TAILQ_FIRST(&lease->waiters)))
+		session_answer(session); /* takes itself out of the list */
+}
+
+void
+book_end(struct lease *lease, enum lease_end why)
+{
+	struct book *book = lease->book;
+	struct binding *binding;
+
+	log_info("lease.end", LOG_T("lease", lease->id), LOG_T("run", lease->run), LOG_T("worker", lease->worker),
+	         LOG_T("slot", lease->slot ? lease->slot->name : NULL), LOG_T("why", lease_end_words(why)));
+	book->stats.ends[why]++;
+	if (lease->place.run)
+		queue_remove(&book->queue, &lease->place);
+	if (lease->state == LEASE_HELD)
+		book->held--;
+	if (lease->state != LEASE_FAILED) {
+		berth_error_set(&lease->failure, BERTH_NOLEASE, "lease %s has ended: %s", lease->id,
+		                lease_end_words(why));
+		lease->state = LEASE_FAILED;
+	}
+	wake(lease);
+	while ((binding = LIST_FIRST(&lease->bindings)))
+		unbind(binding);
+	end_redis(lease);
+	end_slot(lease);
+	unlink_key(lease);
+	HASH_DELETE(by_id, book->by_id, lease);
+	event_free(lease->timer);
+	free(lease);
+	measure_demand(book);
+	if (book->closing && book->empty && HASH_CNT(by_id, book->by_id) == 0)
+		book->empty(book->arg);
+}
+
+/* It cannot be granted; its holder shall hear why. */
+static void
+fail(struct lease *lease, const struct berth_error *e)
+{
+	log_warn("lease.failed", LOG_T("lease", lease->id), LOG_T("run", lease->run), LOG_T("worker", lease->worker),
+	         LOG_T("why", e->message));
+	if (lease->place.run)
+		queue_remove(&lease->book->queue, &lease->place);
+	lease->state = LEASE_FAILED;
+	lease->failure = *e;
+	end_redis(lease);
+	end_slot(lease);
+	wake(lease);
+	measure_demand(lease->book);
+}
+
+/* ---- what is made for one lease alone ---- */
+
+static void
+on_errand(void *arg, struct redis_slot *slot, const struct berth_error *e)
+{
+	struct errand *errand = arg;
+	struct lease *lease = errand->lease;
+	struct book *book = errand->book;
+
+	free(errand);
+	if (!lease) {
+		if (slot)
+			redis_slot_end(book->redis, slot);
+		return;
+	}
+	lease->errand = NULL;
+	if (slot) {
+		slot->owner = lease;
+		lease->redis = slot;
+		book_serve(book);
+	} else if (e->code == BERTH_UNAVAILABLE || e->code == BERTH_LIMIT) {
+		lease->failure = *e; /* tried again when something changes */
+	} else {
+		fail(lease, e);
+	}
+}
+
+/* Whether the lease's Redis slot cannot come out of the pool. */
+static bool
+redis_apart(const struct lease *lease)
+{
+	enum redis_mode mode = lease->want.redis;
+
+	return mode == REDIS_PRIVATE || (mode != REDIS_NONE && lease->want.exactly
+	                                 && mode != lease->book->redis_pool->mode);
+}
+
+static void
+prepare_redis(struct lease *lease)
+{
+	struct book *book = lease->book;
+
+	if (!redis_apart(lease) || lease->redis || lease->errand)
+		return;
+	if (lease->want.redis != REDIS_PRIVATE && !redis_up(book->redis, NULL))
+		return;
+	lease->errand = calloc(1, sizeof *lease->errand);
+	if (!lease->errand)
+		abort();
+	*lease->errand = (struct errand){ .book = book, .lease = lease };
+	if (lease->want.redis == REDIS_PRIVATE)
+		redis_private_start(book->redis, on_errand, lease->errand);
+	else
+		redis_claim_start(book->redis, lease->want.redis, on_errand, lease->errand);
+}
+
+static void
+name_in_use(struct lease *lease, const struct slot *slot)
+{
+	const struct lease *other = slot->lease;
+	struct berth_error e;
+
+	if (other)
+		berth_error_set(&e, BERTH_INUSE, "%s is leased to run %s worker %s, pid %d, uid %u (berth release %s)",
+		                lease->want.name, other->run, other->worker, (int)other->pid, (unsigned)other->uid,
+		                other->id);
+	else
+		berth_error_set(&e, BERTH_INUSE, "%s is one of berth's own generated names", lease->want.name);
+	fail(lease, &e);
+}
+
+static void
+prepare_slot(struct lease *lease)
+{
+	struct book *book = lease->book;
+	struct slot *slot;
+
+	if (!*lease->want.name || lease->slot)
+		return;
+	slot = pool_find(book->pool, lease->want.name);
+	if (!slot)
+		lease->slot = pool_build_named(book->pool, lease->want.name, lease->want.kind, lease);
+	else if (slot->state != SLOT_DROPPING && !slot->unwanted)
+		name_in_use(lease, slot);
+	/* else: what bore the name before is being dropped, and we come back when it is gone */
+}
+
+static void
+prepare(struct lease *lease)
+{
+	if (registry_ready(lease->book->registry, NULL))
+		prepare_slot(lease);
+	if (lease->state == LEASE_WAITING)
+		prepare_redis(lease);
+}
+
+/* ---- the grant ---- */
+
+bool
+book_usable(const struct book *book, enum redis_mode redis, struct berth_error *why)
+{
+	if (!registry_ready(book->registry, why) || !pg_up(book->pg, why))
+		return false;
+	return redis == REDIS_NONE || redis == REDIS_PRIVATE || redis_up(book->redis, why);
+}
+
+static bool
+can_grant(void *arg, struct lease *lease)
+{
+	const struct book *book = arg;
+	bool slot = *lease->want.name ? lease->slot && lease->slot->state == SLOT_FREE
+	                              : pool_find_free(book->pool, lease->want.kind) != NULL;
+	bool redis = lease->want.redis == REDIS_NONE || lease->redis
+	             || (!redis_apart(lease) && book->redis_pool->free_count > 0);
+
+	return slot && redis && book_usable(book, lease->want.redis, NULL);
+}
+
+static void
+grant(struct lease *lease)
+{
+	struct book *book = lease->book;
+	struct slot *slot = lease->slot ? lease->slot : pool_find_free(book->pool, lease->want.kind);
+
+	lease->slot = slot;
+	if (lease->want.redis != REDIS_NONE && !lease->redis) {
+		lease->redis = redis_pool_take(book->redis_pool);
+		lease->redis->owner = lease;
+	}
+	lease->state = LEASE_HELD;
+	lease->failure.code = BERTH_OK;
+	lease->granted = lease->renewed = clock_now();
+	book->held++;
+	book->stats.grants++;
+	if (lease->granted - lease->created > book->stats.longest_wait_us)
+		book->stats.longest_wait_us = lease->granted - lease->created;
+	pool_hold(book->pool, slot, lease);
+	set_timer(lease);
+	registry_note_grant(book->registry, lease);
+	log_info("lease.open", LOG_T("lease", lease->id), LOG_T("run", lease->run), LOG_T("worker", lease->worker),
+	         LOG_T("slot", slot->name), LOG_N("fence", slot->fence), LOG_N("uid", lease->uid),
+	         LOG_N("pid", lease->pid), LOG_N("redis_db", lease->redis ? lease->redis->db : -1),
+	         LOG_N("waited_us", lease->granted - lease->created));
+	wake(lease);
+}
+
+static bool
+wants_pooled_slot(const struct lease *lease, enum slot_kind kind)
+{
+	return !*lease->want.name && lease->want.kind == kind;
+}
+
+static void
+measure_demand(struct book *book)
+{
+	int slots[SLOT_KINDS] = { 0 }, redis = 0;
+	struct lease *lease, *next;
+
+	if (book->queue.length > 0) {
+		HASH_ITER(by_id, book->by_id, lease, next) {
+			if (lease->state != LEASE_WAITING)
+				continue;
+			for (int kind = 0; kind < SLOT_KINDS; kind++)
+				slots[kind] += wants_pooled_slot(lease, kind);
+			redis += lease->want.redis != REDIS_NONE && !redis_apart(lease);
+		}
+	}
+	for (int kind = 0; kind < SLOT_KINDS; kind++)
+		pool_demand(book->pool, kind, slots[kind]);
+	redis_pool_demand(book->redis_pool, redis);
+}
+
+void
+book_serve(struct book *book)
+{
+	struct lease *lease, *next;
+
+	if (book->queue.length == 0)
+		return;
+	HASH_ITER(by_id, book->by_id, lease, next)
+		if (lease->state == LEASE_WAITING && (*lease->want.name || redis_apart(lease)))
+			prepare(lease);
+	while ((lease = queue_next(&book->queue, can_grant, book)))
+		grant(lease);
+	measure_demand(book);
+}
+
+void
+book_slot_failed(struct book *book, struct slot *slot, const struct berth_error *e)
+{
+	struct lease *lease = slot->lease;
+
+	slot->lease = NULL;
+	lease->slot = NULL;
+	if (e->code == BERTH_UNAVAILABLE)
+		lease->failure = *e; /* built again once it is gone and the server is back */
+	else
+		fail(lease, e);
+}
+
+void
+book_redis_lost(struct book *book, struct redis_slot *slot, const char *why)
+{
+	struct lease *lease = slot->owner;
+
+	log_warn("lease.redis_lost", LOG_T("lease", lease->id), LOG_N("db", slot->db), LOG_T("why", why));
+	book_end(lease, LEASE_END_REDIS);
+}
+
+/* ---- asking ---- */
+
+static bool
+check_match(const struct lease *lease, const struct book_request *request, struct berth_error *e)
+{
+	if (request->kind_said && lease->want.kind != request->want.kind) {
+		berth_error_set(e, BERTH_BUSY, "run %s worker %s holds lease %s of KIND %s; release it before asking "
+		                "for another kind", lease->run, lease->worker, lease->id,
+		                slot_kind_word(lease->want.kind));
+		return false;
+	}
+	if (request->name_said && strcmp(lease->want.name, request->want.name) != 0) {
+		berth_error_set(e, BERTH_BUSY, "run %s worker %s holds lease %s under another name; release it before "
+		                "asking for NAME %s", lease->run, lease->worker, lease->id, request->want.name);
+		return false;
+	}
+	return true;
+}
+
+static int
+leases_of(struct book *book, uid_t uid)
+{
+	struct lease *lease, *next;
+	int n = 0;
+
+	HASH_ITER(by_id, book->by_id, lease, next)
+		n += lease->uid == uid;
+	return n;
+}
+
+static bool
+check_room(struct book *book, const struct book_request *request, struct berth_error *e)
+{
+	const struct config *config = book->config;
+
+	if (book->closing)
+		berth_error_set(e, BERTH_UNAVAILABLE, "berthd is shutting down and grants no new leases");
+	else if ((int)HASH_CNT(by_id, book->by_id) >= config->max_leases)
+		berth_error_set(e, BERTH_LIMIT, "all %d leases are taken (setting max_leases; berth ls shows whose)",
+		                config->max_leases);
+	else if ((int)HASH_CNT(by_id, book->by_id) >= config->max_leases_uid
+	         && leases_of(book, request->uid) >= config->max_leases_uid)
+		berth_error_set(e, BERTH_LIMIT, "uid %u has %d leases, all it may have (setting max_leases_uid)",
+		                (unsigned)request->uid, config->max_leases_uid);
+	else
+		return true;
+	return false;
+}
+
+static struct lease *
+lease_new(struct book *book, const struct book_request *request)
+{
+	struct lease *lease = calloc(1, sizeof *lease);
+
+	if (!lease)
+		abort();
+	lease->book = book;
+	lease->uid = request->uid;
+	lease->pid = request->pid;
+	lease->want = request->want;
+	lease->detached = request->want.detach;
+	lease->created = lease->renewed = lease->left = clock_now();
+	snprintf(lease->id, sizeof lease->id, "%s-%u", book->registry->runner, ++book->serial);
+	snprintf(lease->run, sizeof lease->run, "%s", request->run);
+	snprintf(lease->worker, sizeof lease->worker, "%s", request->worker);
+	snprintf(lease->label, sizeof lease->label, "%s", request->label);
+	snprintf(lease->key, sizeof lease->key, "%u/%s/%s", (unsigned)lease->uid, lease->run, lease->worker);
+	TAILQ_INIT(&lease->waiters);
+	lease->timer = event_new(book->base, -1, 0, on_timer, lease);
+	if (!lease->timer)
+		abort();
+	HASH_ADD(by_id, book->by_id, id[0], (unsigned)strlen(lease->id), lease);
+	HASH_ADD(by_key, book->by_key, key[0], (unsigned)strlen(lease->key), lease);
+	return lease;
+}
+
+static struct lease *
+find_asked(struct book *book, const struct book_request *request)
+{
+	return find_key(book, request->uid, request->run, strlen(request->run), request->worker,
+	                strlen(request->worker));
+}
+
+const struct lease *
+book_peek(struct book *book, const struct book_request *request)
+{
+	return find_asked(book, request);
+}
+
+/* The one that is there already, if it still counts. */
+static struct lease *
+existing(struct book *book, const struct book_request *request)
+{
+	struct lease *lease = find_asked(book, request);
+
+	if (lease && lease->state == LEASE_FAILED) {
+		book_end(lease, LEASE_END_FAILED);
+		return NULL;
+	}
+	return lease;
+}
+
+struct lease *
+book_acquire(struct book *book, struct session *session, const struct book_request *request,
+             struct berth_error *e)
+{
+	struct lease *lease = existing(book, request);
+
+	book->stats.acquires++;
+	if (lease ? !check_match(lease, request, e) : !check_room(book, request, e))
+		return NULL;
+	if (lease) {
+		if (!request->want.detach)
+			book_bind(lease, session);
+		return lease;
+	}
+	lease = lease_new(book, request);
+	queue_push(&book->queue, &lease->place, lease, lease->run);
+	if (request->want.detach)
+		set_timer(lease);
+	else
+		book_bind(lease, session);
+	book_serve(book);
+	return lease;
+}
+
+void
+book_detach(struct lease *lease)
+{
+	lease->detached = true;
+	lease->renewed = clock_now();
+	while (!LIST_EMPTY(&lease->bindings))
+		unbind(LIST_FIRST(&lease->bindings));
+	set_timer(lease);
+}
+
+void
+book_renew(struct lease *lease, int64_t ttl)
+{
+	if (ttl > 0)
+		lease->want.ttl = ttl;
+	lease->renewed = clock_now();
+	set_timer(lease);
+}
+
+void
+book_keep(struct lease *lease, int64_t ttl)
+{
+	unlink_key(lease);
+	lease->want.ttl = ttl;
+	book_detach(lease);
+	log_info("lease.keep", LOG_T("lease", lease->id), LOG_N("ms", ttl / 1000));
+}
+
+/* ---- why it waits ---- */
+
+static const struct lease *
+oldest_with_redis(const struct book *book)
+{
+	const struct lease *lease, *oldest = NULL;
+
+	for (lease = book->by_id; lease; lease = lease->by_id.next)
+		if (lease->state == LEASE_HELD && lease->redis && (!oldest || lease->granted < oldest->granted))
+			oldest = lease;
+	return oldest;
+}
+
+static void
+say_redis(const struct lease *lease, char *buffer, size_t size)
+{
+	const struct book *book = lease->book;
+	const struct lease *oldest = oldest_with_redis(book);
+	int used = snprintf(buffer, size, "%s", book->redis_pool->why.code ? book->redis_pool->why.message
+	                                                                   : "a Redis database is being claimed");
+
+	if (book->redis_pool->why.code == BERTH_LIMIT && oldest && used > 0 && (size_t)used < size)
+		snprintf(buffer + used, size - (size_t)used,
+		         "; the oldest here is run %s worker %s, pid %d, held %" PRId64 " s (berth release %s/%s)",
+		         oldest->run, oldest->worker, (int)oldest->pid, (clock_now() - oldest->granted) / 1000000,
+		         oldest->run, oldest->worker);
+}
+
+const char *
+book_why(const struct lease *lease, char *buffer, size_t size)
+{
+	const struct book *book = lease->book;
+	struct berth_error e;
+
+	if (lease->state != LEASE_WAITING)
+		return NULL;
+	if (!book_usable(book, lease->want.redis, &e))
+		snprintf(buffer, size, "%s", e.message);
+	else if (lease->failure.code != BERTH_OK)
+		snprintf(buffer, size, "%s", lease->failure.message);
+	else if (*lease->want.name && !lease->slot)
+		snprintf(buffer, size, "what was called %s before is being dropped", lease->want.name);
+	else if (*lease->want.name && lease->slot->state == SLOT_BUILDING)
+		snprintf(buffer, size, "%s is being built", lease->want.name);
+	else if (!*lease->want.name && !pool_find_free(book->pool, lease->want.kind))
+		snprintf(buffer, size, "%s%s", book->pool->failures ? "no slot can be built: " : "a slot is being built",
+		         book->pool->failures ? book->pool->why.message : "");
+	else if (lease->errand)
+		snprintf(buffer, size, "a %s Redis is being prepared", redis_mode_word(lease->want.redis));
+	else
+		say_redis(lease, buffer, size);
+	return buffer;
+}
+
+/* ---- closing ---- */
+
+void
+book_close(struct book *book, bool now, void (*empty)(void *arg), void *arg)
+{
+	book->closing = true;
+	book->empty = empty;
+	book->arg = arg;
+	if (HASH_CNT(by_id, book->by_id) == 0)
+		empty(arg);
+	else
+		while (now && book->by_id)
+			book_end(book->by_id, LEASE_END_SHUTDOWN);
+}

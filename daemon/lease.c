@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* When a lease ends by itself: a plain decision. */
+#include "daemon/lease.h"
+
+static const char *const end_words[] = {
+#define X(symbol, words) [LEASE_END_##symbol] = (words),
+	LEASE_ENDS(X)
+#undef X
+};
+
+static int64_t
+earlier(int64_t one, int64_t other, enum lease_end why, enum lease_end *ret_why)
+{
+	if (other >= one)
+		return one;
+	*ret_why = why;
+	return other;
+}
+
+int64_t
+lease_deadline(const struct lease *lease, int64_t ttl_max, int64_t grace, enum lease_end *ret_why)
+{
+	int64_t begun = lease->granted ? lease->granted : lease->created;
+	int64_t at = INT64_MAX;
+
+	at = earlier(at, begun + ttl_max, LEASE_END_MAXIMUM, ret_why);
+	if (lease->detached && lease->connections == 0)
+		at = earlier(at, lease->renewed + lease->want.ttl, LEASE_END_EXPIRED, ret_why);
+	else if (lease->connections == 0)
+		at = earlier(at, lease->left + grace, LEASE_END_GONE, ret_why);
+	return at;
+}
+
+const char *
+lease_state_word(const struct lease *lease)
+{
+	switch (lease->state) {
+	case LEASE_HELD: return "held";
+	case LEASE_FAILED: return "failed";
+	case LEASE_WAITING: break;
+	}
+	return lease->slot || lease->redis || lease->errand ? "building" : "queued";
+}
+
+const char *
+lease_end_words(enum lease_end why)
+{
+	return end_words[why];
+}

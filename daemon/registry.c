@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: MIT */
+/* Tables, heartbeat, burial of the dead. */
+#include "daemon/registry.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/base/log.h"
+#include "daemon/base/random.h"
+#include "daemon/config.h"
+#include "daemon/lease.h"
+#include "daemon/pg/pg.h"
+
+/* ---- tables ---- */
+
+/*
+ * One statement, one transaction, under a lock that every berthd takes. The role berth_lease belongs
+ * to the whole cluster, where that lock does not reach: hence the two exceptions around it (both
+ * occur, measured). CONNECT is granted once, to that role: a GRANT for each lease on the one row of
+ * the database failed in a third of the cases with `tuple concurrently updated`.
+ */
+static const char tables[] =
+	"BEGIN PERFORM pg_advisory_xact_lock(25189, 0);"
+	" IF to_regclass('berth.meta') IS NULL THEN"
+	"  IF EXISTS (SELECT FROM pg_namespace WHERE nspname = 'berth') THEN"
+	"   RAISE EXCEPTION 'schema berth exists and is not a registry of berth; rename it'; END IF;"
+	"  CREATE SCHEMA berth;"
+	"  COMMENT ON SCHEMA berth IS 'berth registry';"
+	"  CREATE SEQUENCE berth.fence;"
+	"  CREATE TABLE berth.meta (version int NOT NULL);"
+	"  INSERT INTO berth.meta VALUES (1);"
+	"  CREATE TABLE berth.runner (id text PRIMARY KEY, host text NOT NULL, pid int NOT NULL, uid int NOT NULL,"
+	"   version text NOT NULL, grace interval NOT NULL,"
+	"   started timestamptz NOT NULL DEFAULT clock_timestamp(),"
+	"   heartbeat timestamptz NOT NULL DEFAULT clock_timestamp());"
+	"  CREATE TABLE berth.slot (name text PRIMARY KEY, runner text NOT NULL REFERENCES berth.runner,"
+	"   kind text NOT NULL, fence bigint NOT NULL, built boolean NOT NULL DEFAULT false,"
+	"   state text NOT NULL DEFAULT 'ready', created timestamptz NOT NULL DEFAULT clock_timestamp());"
+	"  CREATE INDEX ON berth.slot (runner);"
+	"  CREATE TABLE berth.lease (id text PRIMARY KEY,"
+	"   slot text NOT NULL REFERENCES berth.slot ON DELETE CASCADE, run text NOT NULL, worker text NOT NULL,"
+	"   uid bigint NOT NULL, pid int NOT NULL, label text, redis_db int,"
+	"   granted timestamptz NOT NULL DEFAULT clock_timestamp());"
+	"  CREATE INDEX ON berth.lease (slot);"
+	" END IF;"
+	" IF (SELECT version FROM berth.meta) <> 1 THEN"
+	"  RAISE EXCEPTION 'the registry is of version %, this berthd knows version 1 alone: upgrade the older',"
+	"   (SELECT version FROM berth.meta); END IF;"
+	" IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'berth_lease') THEN BEGIN"
+	"  CREATE ROLE berth_lease NOLOGIN;"
+	"  EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END; END IF;"
+	" IF NOT has_database_privilege('berth_lease', current_database(), 'CONNECT') THEN"
+	"  EXECUTE format('GRANT CONNECT ON DATABASE %I TO berth_lease', current_database()); END IF;"
+	" END";
+
+static void
+create_tables(void *ctx, struct sql *sql)
+{
+	sql_add(sql, "DO %L", tables);
+}
+
+/* ---- our row, our lock ---- */
+
+static void
+take_lock(void *ctx, struct sql *sql)
+{
+	const struct registry *registry = ctx;
+
+	if (!registry->locked)
+		sql_add(sql, "SELECT pg_try_advisory_lock(%d, %d)", REGISTRY_LOCK_CLASS,
+		        (int)strtol(registry->runner, NULL, 16));
+}
+
+/* Not having it is no misfortune: a session that PostgreSQL believes alive still has it, and as long
+ * as heartbeats get through nobody calls us dead. The next tick tries again. */
+static int
+keep_lock(void *ctx, const PGresult *result, struct berth_error *e)
+{
+	struct registry *registry = ctx;
+
+	registry->locked = flow_cell(result, 0, 0)[0] == 't';
+	return 0;
+}
+
+static void
+beat(void *ctx, struct sql *sql)
+{
+	const struct registry *registry = ctx;
+
+	if (registry->registered)
+		sql_add(sql, "UPDATE berth.runner SET heartbeat = clock_timestamp() WHERE id = %L RETURNING id",
+		        registry->runner);
+	else
+		sql_add(sql,
+		        "INSERT INTO berth.runner (id, host, pid, uid, version, grace)"
+		        " VALUES (%L, %L, %d, %d, %L, '%d ms') ON CONFLICT (id) DO NOTHING RETURNING id",
+		        registry->runner, registry->host, (int)getpid(), (int)getuid(), BERTH_VERSION,
+		        registry->config->runner_grace_ms);
+}
+
+static int
+keep_beat(void *ctx, const PGresult *result, struct berth_error *e)
+{
+	struct registry *registry = ctx;
+
+	if (PQntuples(result) == 1) {
+		registry->registered = true;
+		return 0;
+	}
+	registry->fenced = true;
+	return berth_error_set(e, BERTH_STALE, "runner %s was declared dead by another runner", registry->runner);
+}
+
+/* ---- the dead ---- */
+
+/* Exactly once: whoever deletes the runner's row has its slots, each under a new fence. */
+static void
+bury(void *ctx, struct sql *sql)
+{
+	const struct registry *registry = ctx;
+
+	sql_add(sql,
+	        "WITH silent AS MATERIALIZED (SELECT id FROM berth.runner"
+	        "  WHERE id <> %L AND heartbeat < clock_timestamp() - grace FOR UPDATE SKIP LOCKED),"
+	        " dead AS MATERIALIZED (SELECT id FROM silent"
+	        "  WHERE pg_try_advisory_xact_lock(%d, ('x' || lpad(id, 8, '0'))::bit(32)::int)),"
+	        " taken AS (UPDATE berth.slot SET runner = %L, fence = nextval('berth.fence'), state = 'dropping'"
+	        "  WHERE runner IN (SELECT id FROM dead) RETURNING name, kind, fence),"
+	        " gone AS (DELETE FROM berth.runner WHERE id IN (SELECT id FROM dead) RETURNING id, host, pid)"
+	        " SELECT 'runner', id, host, pid::bigint FROM gone UNION ALL"
+	        " SELECT 'slot', name, kind, fence FROM taken",
+	        registry->runner, REGISTRY_LOCK_CLASS, registry->runner);
+}
+
+struct inherited {
+	char name[LIMIT_NAME_BYTES + 1];
+	enum slot_kind kind;
+	int64_t fence;
+};
+
+static void
+keep_slot(struct registry *registry, const PGresult *result, int row)
+{
+	struct inherited *one;
+
+	registry->inherited = realloc(registry->inherited,
+	                              (size_t)(registry->inherited_count + 1) * sizeof *registry->inherited);
+	if (!registry->inherited)
+		abort();
+	one = &registry->inherited[registry->inherited_count++];
+	snprintf(one->name, sizeof one->name, "%s", flow_cell(result, row, 1));
+	one->kind = slot_kind_of(flow_cell(result, row, 2)) == SLOT_DATABASE ? SLOT_DATABASE : SLOT_SCHEMA;
+	one->fence = flow_cell_int(result, row, 3);
+}
+
+static int
+keep_inheritance(void *ctx, const PGresult *result, struct berth_error *e)
+{
+	struct registry *registry = ctx;
+
+	registry->inherited_count = 0;
+	for (int row = 0; row < PQntuples(result); row++) {
+		if (strcmp(flow_cell(result, row, 0), "slot") == 0) {
+			keep_slot(registry, result, row);
+			continue;
+		}
+		registry->runners_buried++;
+		log_warn("runner.dead", LOG_T("runner", flow_cell(result, row, 1)),
+		         LOG_T("host", flow_cell(result, row, 2)), LOG_T("pid", flow_cell(result, row, 3)));
+	}
+	return 0;
+}
+
+/* Only now: before the commit other connections would not see that they are ours. */
+static void
+tell_inheritance(struct registry *registry)
+{
+	for (int i = 0; i < registry->inherited_count; i++) {
+		const struct inherited *one = &registry->inherited[i];
+
+		registry->events->inherit(registry->arg, one->name, one->kind, one->fence);
+	}
+	free(registry->inherited);
+	registry->inherited = NULL;
+	registry->inherited_count = 0;
+}
+
+static const struct flow_step enter[] = {
+	{ "create the registry", create_tables, .wait = true },
+	{ "take the lock", take_lock, keep_lock },
+	{ "register", beat, keep_beat, .wait = true },
+	{ 0 },
+};
+
+static const struct flow_step pulse[] = {
+	{ "take the lock", take_lock, keep_lock },
+	{ "beat", beat, keep_beat, .wait = true },
+	{ "bury the dead", bury, keep_inheritance, .wait = true },
+	{ 0 },
+};
+
+/* ---- the keeper's life ---- */
+
+static void
+run(struct registry *registry, const struct flow_step *steps,
+    void (*done)(void *ctx, const struct berth_error *e, const char *sqlstate))
+{
+	registry->flow = (struct flow){ .steps = steps, .subject = "registry", .ctx = registry, .done = done };
+	flow_start(&registry->keeper, &registry->flow);
+}
+
+static void
+next_tick(struct registry *registry)
+{
+	int ms = registry->config->heartbeat_ms;
+	struct timeval delay = { .tv_sec = ms / 1000, .tv_usec = (ms % 1000) * 1000 };
+
+	event_add(registry->tick, &delay);
+}
+
+static void
+fall(struct registry *registry, const struct berth_error *e)
+{
+	bool was_ready = registry->ready;
+
+	registry->ready = false;
+	registry->why = *e;
+	if (was_ready)
+		registry->events->down(registry->arg);
+}
+
+static void
+failed(struct registry *registry, const struct berth_error *e)
+{
+	if (registry->fenced) {
+		registry->events->fenced(registry->arg);
+		return;
+	}
+	log_warn("registry.failed", LOG_T("why", e->message));
+	fall(registry, e);
+	next_tick(registry);
+}
+
+static void
+on_pulse(void *ctx, const struct berth_error *e, const char *sqlstate)
+{
+	struct registry *registry = ctx;
+	bool was_ready = registry->ready;
+
+	if (e) {
+		failed(registry, e);
+		return;
+	}
+	registry->ready = true;
+	tell_inheritance(registry);
+	next_tick(registry);
+	if (!was_ready)
+		registry->events->ready(registry->arg);
+}
+
+static void
+on_entered(void *ctx, const struct berth_error *e, const char *sqlstate)
+{
+	struct registry *registry = ctx;
+
+	if (e)
+		failed(registry, e);
+	else
+		event_active(registry->tick, EV_TIMEOUT, 0); /* the first pulse makes us ready */
+}
+
+static void
+on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct registry *registry = arg;
+
+	if (registry->leaving || registry->keeper.state != PG_CONN_IDLE)
+		return; /* on_up() starts again */
+	if (registry->registered)
+		run(registry, pulse, on_pulse);
+	else
+		run(registry, enter, on_entered);
+}
+
+static void
+on_up(void *arg, struct pg_conn *conn)
+{
+	struct registry *registry = arg;
+
+	registry->locked = false;
+	if (!registry->leaving)
+		run(registry, enter, on_entered);
+}
+
+static void
+on_down(void *arg, struct pg_conn *conn)
+{
+	struct registry *registry = arg;
+	struct berth_error e;
+
+	registry->locked = false;
+	event_del(registry->tick);
+	berth_error_set(&e, BERTH_UNAVAILABLE, "PostgreSQL cannot be used now: %s", conn->why);
+	fall(registry, &e);
+}
+
+static void
+on_idle(void *arg, struct pg_conn *conn)
+{
+}
+
+static const struct pg_conn_events keeper_events = { .up = on_up, .idle = on_idle, .down = on_down };
+
+void
+registry_init(struct registry *registry, const struct config *config)
+{
+	*registry = (struct registry){ .config = config };
+	snprintf(registry->runner, sizeof registry->runner, "%06x", random_u32() & 0xffffff);
+	snprintf(registry->application, sizeof registry->application, "berthd %s keeper", registry->runner);
+	if (gethostname(registry->host, sizeof registry->host - 1) < 0)
+		snprintf(registry->host, sizeof registry->host, "unknown");
+	berth_error_set(&registry->why, BERTH_UNAVAILABLE, "PostgreSQL has not been reached yet");
+}
+
+void
+registry_start(struct registry *registry, struct event_base *base, struct evdns_base *dns,
+               struct pg_target *target, struct pg *pg, const struct registry_events *events, void *arg)
+{
+	registry->pg = pg;
+	registry->events = events;
+	registry->arg = arg;
+	registry->tick = event_new(base, -1, 0, on_tick, registry);
+	if (!registry->tick)
+		abort();
+	pg_conn_init(&registry->keeper, base, dns, target, registry->application, registry->config->pg_deadline_ms,
+	             &keeper_events, registry);
+}
+
+void
+registry_fini(struct registry *registry)
+{
+	registry->leaving = true;
+	registry->left = NULL;
+	pg_conn_fini(&registry->keeper);
+	event_free(registry->tick);
+	free(registry->inherited);
+}
+
+bool
+registry_ready(const struct registry *registry, struct berth_error *why)
+{
+	if (registry->ready)
+		return true;
+	if (registry->why.code == BERTH_UNAVAILABLE && !pg_conn_up(&registry->keeper))
+		berth_error_set(why, BERTH_UNAVAILABLE, "PostgreSQL cannot be used now: %s", registry->keeper.why);
+	else
+		berth_error_set(why, BERTH_UNAVAILABLE, "the registry cannot be used now: %s", registry->why.message);
+	return false;
+}
+
+/* ---- notes ---- */
+
+struct note {
+	struct flow flow;
+	struct sql sql;
+};
+
+static void
+write_note(void *ctx, struct sql *sql)
+{
+	const struct note *note = ctx;
+
+	sql_add(sql, "%s", note->sql.text);
+}
+
+static const struct flow_step note_steps[] = {
+	{ "note the lease", write_note, .wait = true },
+	{ 0 },
+};
+
+static void
+on_noted(void *ctx, const struct berth_error *e, const char *sqlstate)
+{
+	struct note *note = ctx;
+
+	if (e)
+		log_debug("registry.note_failed", LOG_T("why", e->message));
+	sql_fini(&note->sql);
+	free(note);
+}
+
+void
+registry_note_grant(struct registry *registry, const struct lease *lease)
+{
+	struct note *note = calloc(1, sizeof *note);
+
+	if (!note)
+		abort();
+	/* The slot may be gone when this runs: then there is nothing to note. */
+	sql_add(&note->sql,
+	        "INSERT INTO berth.lease (id, slot, run, worker, uid, pid, label, redis_db)"
+	        " SELECT %L, name, %L, %L, %l, %d, %L, nullif(%d, -1) FROM berth.slot"
+	        " WHERE name = %L AND fence = %l ON CONFLICT (id) DO NOTHING",
+	        lease->id, lease->run, lease->worker, (int64_t)lease->uid, (int)lease->pid,
+	        *lease->label ? lease->label : NULL, lease->redis ? lease->redis->db : -1, lease->slot->name,
+	        lease->slot->fence);
+	note->flow = (struct flow){ .steps = note_steps, .subject = "lease", .ctx = note, .done = on_noted };
+	pg_run(registry->pg, &note->flow);
+}
+
+/* ---- leaving ---- */
+
+static void
+delete_runner(void *ctx, struct sql *sql)
+{
+	const struct registry *registry = ctx;
+
+	sql_add(sql,
+	        "DELETE FROM berth.runner r WHERE id = %L"
+	        " AND NOT EXISTS (SELECT FROM berth.slot s WHERE s.runner = r.id AND s.built)",
+	        registry->runner);
+}
+
+static void
+delete_unbuilt(void *ctx, struct sql *sql)
+{
+	const struct registry *registry = ctx;
+
+	sql_add(sql, "DELETE FROM berth.slot WHERE runner = %L AND NOT built", registry->runner);
+}
+
+static const struct flow_step leave_steps[] = {
+	{ "forget what was never built", delete_unbuilt },
+	{ "sign off", delete_runner, .wait = true },
+	{ 0 },
+};
+
+static void
+on_left(void *ctx, const struct berth_error *e, const char *sqlstate)
+{
+	struct registry *registry = ctx;
+
+	if (e)
+		log_warn("registry.leave_failed", LOG_T("why", e->message));
+	if (registry->left)
+		registry->left(registry->arg);
+}
+
+void
+registry_leave(struct registry *registry, void (*left)(void *arg))
+{
+	registry->leaving = true;
+	registry->left = left;
+	event_del(registry->tick);
+	if (!registry->registered || registry->keeper.state != PG_CONN_IDLE) {
+		left(registry->arg);
+		return;
+	}
+	run(registry, leave_steps, on_left);
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * registry: the tables in PostgreSQL (schema berth) that outlive any daemon, and this runner's life in them.
+ *
+ *     berth.meta    which version the registry is
+ *     berth.fence   the sequence behind every fence
+ *     berth.runner  one row a berthd, with its heartbeat; only the database's clock counts
+ *     berth.slot    one row a slot, whose it is, its fence, and whether anything was made for it yet
+ *     berth.lease   who holds it; written behind the grant, gone with the slot
+ *
+ * A connection of its own (the keeper) holds this runner's advisory lock (LOCK_CLASS, id). A runner
+ * whose lock is free *and* whose heartbeat is older than its grace is dead: PostgreSQL's restart
+ * frees every lock at once, so the lock alone proves nothing.
+ */
+#pragma once
+
+#include <event2/event.h>
+#include <stdbool.h>
+
+#include "daemon/pg/conn.h"
+#include "daemon/slot.h"
+
+struct config;
+struct lease;
+struct pg;
+struct pg_target;
+struct evdns_base;
+
+enum { REGISTRY_VERSION = 1, REGISTRY_LOCK_CLASS = 0x6265 /* "be" */, RUNNER_ID = 6 };
+
+struct registry_events {
+	void (*ready)(void *arg);                 /* tables are there and we are in them (again) */
+	void (*down)(void *arg);                  /* the keeper's connection went away */
+	void (*fenced)(void *arg);                /* others declared us dead: touch nothing any more */
+	void (*inherit)(void *arg, const char *name, enum slot_kind kind, int64_t fence);
+	/* a dead runner's slot is ours now, to be dropped */
+};
+
+struct registry {
+	struct pg_conn keeper;
+	struct pg *pg;
+	const struct config *config;
+	struct event *tick;
+	const struct registry_events *events;
+	void *arg;
+	char runner[RUNNER_ID + 1];
+	char application[64];
+	char host[256];
+	struct flow flow;
+	bool ready;       /* heartbeats get through */
+	bool registered;  /* the row was made once: from now on its absence means that we are fenced */
+	bool locked;      /* the advisory lock is held by the keeper's session */
+	bool fenced;
+	bool leaving;
+	void (*left)(void *arg);
+	struct berth_error why; /* what stands in the way of being ready */
+	long runners_buried;
+	struct inherited *inherited; /* what the pulse in flight took over; told once it is committed */
+	int inherited_count;
+};
+
+/* Chooses the runner's id; the rest follows by events. */
+void registry_init(struct registry *registry, const struct config *config);
+void registry_start(struct registry *registry, struct event_base *base, struct evdns_base *dns,
+                    struct pg_target *target, struct pg *pg, const struct registry_events *events, void *arg);
+void registry_fini(struct registry *registry);
+
+/* false sets `why`: UNAVAILABLE, or what the registry said. */
+bool registry_ready(const struct registry *registry, struct berth_error *why);
+
+/* Writes down that the lease was granted; nobody waits for it. */
+void registry_note_grant(struct registry *registry, const struct lease *lease);
+/* Takes the runner's row away, if no slot hangs on it; then `left`, in any case. */
+void registry_leave(struct registry *registry, void (*left)(void *arg));

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/* A lease as a map: the answer of ACQUIRE, LEASE and ATTACH. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/berthd.h"
+#include "daemon/redis/redis.h"
+#include "daemon/url.h"
+#include "daemon/verb.h"
+
+enum { LEASE_FIELDS = 25 };
+
+static void
+text_unless_empty(struct reply *reply, const char *name, const char *text)
+{
+	reply_field_text(reply, name, text && *text ? text : NULL);
+}
+
+static void
+reply_pg(struct reply *reply, const struct lease *lease, const struct pg_facts *facts)
+{
+	const struct slot *slot = lease->slot;
+	char dsn[2048];
+
+	url_of_slot(slot, facts, dsn, sizeof dsn);
+	reply_field_text(reply, "schema", slot->kind == SLOT_SCHEMA ? slot->name : "public");
+	reply_field_text(reply, "role", slot->name);
+	reply_field_text(reply, "dsn", dsn);
+	reply_field_text(reply, "host", facts->host);
+	reply_field_int(reply, "port", atoi(facts->port));
+	reply_field_text(reply, "dbname", url_database(slot, facts));
+	reply_field_text(reply, "user", slot->name);
+	reply_field_text(reply, "password", slot->password);
+	explicit_bzero(dsn, sizeof dsn);
+}
+
+static void
+reply_redis(struct reply *reply, const struct redis_slot *redis)
+{
+	reply_field_text(reply, "redis", redis_mode_word(redis ? redis->mode : REDIS_NONE));
+	text_unless_empty(reply, "redis_url", redis ? redis->url : NULL);
+	text_unless_empty(reply, "redis_host", redis ? redis->host : NULL);
+	reply_text(reply, "redis_port");
+	if (redis && redis->port)
+		reply_int(reply, redis->port);
+	else
+		reply_null(reply);
+	text_unless_empty(reply, "redis_socket", redis ? redis->socket : NULL);
+	reply_text(reply, "redis_db");
+	if (redis)
+		reply_int(reply, redis->db);
+	else
+		reply_null(reply);
+	text_unless_empty(reply, "redis_user", redis ? redis->user : NULL);
+	text_unless_empty(reply, "redis_password", redis ? redis->password : NULL);
+}
+
+/* Everything about servers is null until the lease is held. */
+static void
+reply_nothing_yet(struct reply *reply)
+{
+	static const char *const fields[] = { "schema", "role", "dsn", "host", "port", "dbname", "user", "password",
+		                              "redis", "redis_url", "redis_host", "redis_port", "redis_socket",
+		                              "redis_db", "redis_user", "redis_password" };
+
+	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+		reply_field_text(reply, fields[i], NULL);
+}
+
+void
+reply_lease(struct session *session, const struct lease *lease)
+{
+	struct reply *reply = &session->reply;
+	char why[BERTH_ERROR_MESSAGE_MAX + 256];
+
+	if (lease->state == LEASE_FAILED) {
+		session->berthd->errors[lease->failure.code]++;
+		reply_error(reply, &lease->failure);
+		return;
+	}
+	reply_map(reply, LEASE_FIELDS);
+	reply_field_text(reply, "lease", lease->id);
+	reply_field_text(reply, "run", lease->run);
+	reply_field_text(reply, "worker", lease->worker);
+	reply_field_text(reply, "state", lease_state_word(lease));
+	reply_field_int(reply, "position", queue_position(&session->berthd->book.queue, &lease->place));
+	reply_field_text(reply, "kind", slot_kind_word(lease->want.kind));
+	if (lease->state == LEASE_HELD) {
+		reply_pg(reply, lease, pg_facts(&session->berthd->pg));
+		reply_redis(reply, lease->redis);
+	} else {
+		reply_nothing_yet(reply);
+	}
+	reply_text(reply, "fence");
+	if (lease->state == LEASE_HELD)
+		reply_int(reply, lease->slot->fence);
+	else
+		reply_null(reply);
+	reply_field_int(reply, "expires_ms", book_ms_left(lease));
+	reply_field_text(reply, "why", book_why(lease, why, sizeof why));
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Building a slot: claim its row in the registry, then make role, schema and stamp in one transaction.
+ *
+ * The row says `built` in the transaction that makes the role. So whoever finds a row that is not
+ * built knows that nothing by that name is ours, and never drops what somebody else made.
+ */
+#pragma once
+
+#include "daemon/slot.h"
+#include "proto/errors.h"
+
+struct config;
+struct pg;
+
+/* What building needs to know of the world. Borrowed until done. */
+struct slot_site {
+	struct pg *pg;
+	const struct config *config;
+	const char *runner;
+};
+
+/* Exactly once. On success slot->fence is set. On failure `claimed` tells whether there may be
+ * something to drop; INUSE: the name is taken, by whom the message says. */
+typedef void slot_build_done(void *arg, struct slot *slot, const struct berth_error *e);
+
+void slot_build_start(const struct slot_site *site, struct slot *slot, slot_build_done *done, void *arg);

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+/* LEASES SLOTS RUNNERS: who and what there is. No secret is in them. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/base/clock.h"
+#include "daemon/berthd.h"
+#include "daemon/redis/redis.h"
+#include "daemon/url.h"
+#include "daemon/verb.h"
+
+enum { LEASES_FIELDS = 18, SLOTS_FIELDS = 6, RUNNERS_FIELDS = 8 };
+
+/* ---- LEASES ---- */
+
+static void
+reply_row(struct berthd *berthd, struct reply *reply, const struct lease *lease)
+{
+	const struct slot *slot = lease->state == LEASE_HELD ? lease->slot : NULL;
+
+	reply_map(reply, LEASES_FIELDS);
+	reply_field_text(reply, "lease", lease->id);
+	reply_field_text(reply, "run", lease->run);
+	reply_field_text(reply, "worker", lease->worker);
+	reply_field_text(reply, "state", lease_state_word(lease));
+	reply_field_int(reply, "position", queue_position(&berthd->book.queue, &lease->place));
+	reply_field_text(reply, "kind", slot_kind_word(lease->want.kind));
+	reply_field_text(reply, "schema", !slot ? NULL : slot->kind == SLOT_SCHEMA ? slot->name : "public");
+	reply_field_text(reply, "role", slot ? slot->name : NULL);
+	reply_field_text(reply, "dbname", slot ? url_database(slot, pg_facts(&berthd->pg)) : NULL);
+	reply_field_text(reply, "redis", lease->redis ? redis_mode_word(lease->redis->mode) : "none");
+	reply_text(reply, "redis_db");
+	if (lease->redis && lease->redis->mode != REDIS_PRIVATE)
+		reply_int(reply, lease->redis->db);
+	else
+		reply_null(reply);
+	reply_field_int(reply, "fence", slot ? slot->fence : 0);
+	reply_field_int(reply, "uid", lease->uid);
+	reply_field_int(reply, "pid", lease->pid);
+	reply_field_text(reply, "label", *lease->label ? lease->label : NULL);
+	reply_field_int(reply, "age_ms", (clock_now() - lease->created) / 1000);
+	reply_field_int(reply, "expires_ms", book_ms_left(lease));
+	reply_field_int(reply, "connections", lease->connections);
+}
+
+enum { RUN, UID, FILTERS };
+
+static bool
+is_listed(const struct lease *lease, const struct option *filters)
+{
+	return (!filters[RUN].said || strcmp(lease->run, filters[RUN].text) == 0)
+	       && (!filters[UID].said || (int64_t)lease->uid == filters[UID].number);
+}
+
+void
+verb_leases(struct session *session, const struct request *request)
+{
+	struct option filters[FILTERS] = {
+		[RUN] = { "RUN", OPTION_TEXT, .most = LIMIT_RUN_BYTES },
+		[UID] = { "UID", OPTION_NUMBER, .greatest = UINT32_MAX },
+	};
+	struct berthd *berthd = session->berthd;
+	struct lease *lease, *next;
+	struct berth_error e;
+	size_t count = 0;
+
+	if (options_read(request, 1, filters, FILTERS, &e) < 0) {
+		session_error(session, e.code, "%s", e.message);
+		return;
+	}
+	HASH_ITER(by_id, berthd->book.by_id, lease, next)
+		count += is_listed(lease, filters);
+	reply_array(&session->reply, count);
+	HASH_ITER(by_id, berthd->book.by_id, lease, next)
+		if (is_listed(lease, filters))
+			reply_row(berthd, &session->reply, lease);
+}
+
+/* ---- SLOTS ---- */
+
+void
+verb_slots(struct session *session, const struct request *request)
+{
+	struct reply *reply = &session->reply;
+	const struct pool *pool = &session->berthd->pool;
+	const struct slot *slot;
+
+	reply_array(reply, (size_t)pool_size(pool));
+	for (int state = 0; state < SLOT_STATE_COUNT; state++) {
+		TAILQ_FOREACH(slot, &pool->lists[state], link) {
+			reply_map(reply, SLOTS_FIELDS);
+			reply_field_text(reply, "name", slot->name);
+			reply_field_text(reply, "kind", slot_kind_word(slot->kind));
+			reply_field_text(reply, "state", slot_state_word(slot->state));
+			reply_field_int(reply, "fence", slot->fence);
+			reply_field_text(reply, "lease", slot->lease ? slot->lease->id : NULL);
+			reply_field_int(reply, "drop_tries", slot->drop_tries);
+		}
+	}
+}
+
+/* ---- RUNNERS: the one verb that asks the registry ---- */
+
+struct inquiry {
+	struct flow flow;
+	struct berthd *berthd;
+	uint64_t session; /* it may be gone by the time the answer is here */
+};
+
+static void
+ask_runners(void *ctx, struct sql *sql)
+{
+	sql_add(sql,
+	        "SELECT id, host, pid, uid, version, extract(epoch FROM clock_timestamp() - started) * 1000,"
+	        " extract(epoch FROM clock_timestamp() - heartbeat) * 1000,"
+	        " (SELECT count(*) FROM berth.slot s WHERE s.runner = r.id) FROM berth.runner r ORDER BY started");
+}
+
+static int
+reply_runners(void *ctx, const PGresult *result, struct berth_error *e)
+{
+	static const char *const fields[RUNNERS_FIELDS] = { "runner", "host", "pid", "uid", "version", "age_ms",
+		                                            "silent_ms", "slots" };
+	struct inquiry *inquiry = ctx;
+	struct session *session = listener_find(&inquiry->berthd->listener, inquiry->session);
+
+	if (!session)
+		return 0;
+	inquiry->session = 0;
+	reply_array(&session->reply, (size_t)PQntuples(result));
+	for (int row = 0; row < PQntuples(result); row++) {
+		reply_map(&session->reply, RUNNERS_FIELDS);
+		for (int i = 0; i < RUNNERS_FIELDS; i++) {
+			if (i == 0 || i == 1 || i == 4)
+				reply_field_text(&session->reply, fields[i], flow_cell(result, row, i));
+			else
+				reply_field_int(&session->reply, fields[i], flow_cell_int(result, row, i));
+		}
+	}
+	session_resume(session);
+	return 0;
+}
+
+static const struct flow_step inquiry_steps[] = {
+	{ "list the runners", ask_runners, reply_runners, .wait = true },
+	{ 0 },
+};
+
+static void
+on_inquired(void *ctx, const struct berth_error *e, const char *sqlstate)
+{
+	struct inquiry *inquiry = ctx;
+	struct session *session = e ? listener_find(&inquiry->berthd->listener, inquiry->session) : NULL;
+
+	if (session) {
+		session_error(session, e->code, "%s", e->message);
+		session_resume(session);
+	}
+	free(inquiry);
+}
+
+void
+verb_runners(struct session *session, const struct request *request)
+{
+	struct berthd *berthd = session->berthd;
+	struct berth_error e;
+	struct inquiry *inquiry;
+
+	if (!registry_ready(&berthd->registry, &e) || !pg_up(&berthd->pg, &e)) {
+		session_error(session, e.code, "%s", e.message);
+		return;
+	}
+	inquiry = calloc(1, sizeof *inquiry);
+	if (!inquiry)
+		abort();
+	inquiry->berthd = berthd;
+	inquiry->session = session->id;
+	inquiry->flow = (struct flow){ .steps = inquiry_steps, .subject = "RUNNERS", .ctx = inquiry,
+		                       .done = on_inquired };
+	session_suspend(session);
+	pg_run(&berthd->pg, &inquiry->flow);
+}

@@ -133,8 +133,6 @@ on_redis_up(void *arg)
 {
 	struct berthd *berthd = arg;
 
-	log_info("redis.up", LOG_T("version", redis_version(berthd->redis)),
-	         LOG_N("acl", redis_acl_allowed(berthd->redis)), LOG_N("leasable", redis_leasable(berthd->redis)));
 	if (berthd->redis_default == REDIS_ACL && !redis_acl_allowed(berthd->redis))
 		berthd->redis_pool.mode = REDIS_INDEX;
 	redis_pool_pump(&berthd->redis_pool);

@@ -40,7 +40,6 @@ info_server(struct info *info)
 	const struct berthd *berthd = info->berthd;
 
 	add(info, "berth_version:%s", BERTH_VERSION);
-	add(info, "redis_version:%s", "7.0.0");
 	add(info, "runner:%s", berthd->registry.runner);
 	add(info, "process_id:%d", (int)getpid());
 	add(info, "uptime_in_seconds:%" PRId64, (clock_now() - berthd->started) / 1000000);

@@ -160,4 +160,4 @@ BY_CODE: dict[str, type[BerthError]] = {
 def error_from_reply(text: str) -> BerthError:
     """The exception for an error reply, ``CODE message``."""
     code, _, message = text.partition(" ")
-    return BY_CODE.get(code, BerthError)(message or text, code)
+    return BY_CODE.get(code, BerthError)(message, code)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -22,7 +23,8 @@ class Nowhere:
 
     def __init__(self, settings: Settings) -> None:
         table = {k: v for k, v in settings.env.items() if k not in environment.OF_A_LEASE}
-        fields = environment.fields_of(environment.NOWHERE, settings.socket or "")
+        socket = settings.socket or berth.socket_paths()[0]
+        fields = environment.fields_of(environment.NOWHERE, socket)
         self.before: Mapping[str, str | None] = environment.apply(
             environment.changes(table, fields)
         )
@@ -37,11 +39,11 @@ class Controller(Nowhere):
     """Speaks for the workers: makes sure of the daemon, and shows what they hold and held."""
 
     def __init__(self, settings: Settings) -> None:
-        self.settings = settings
         self.tally = report.Tally()
         with report.connect(settings) as client:
             self.daemon = f"berthd {client.server.get('version', '?')} at {client.path}"
-        super().__init__(settings)
+            self.settings = replace(settings, socket=client.path)
+        super().__init__(self.settings)
 
     def pytest_configure(self, config: pytest.Config) -> None:
         if not distributes_after_all(config):

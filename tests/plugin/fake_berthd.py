@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: MIT
+"""A berthd without servers: leases that lead nowhere, and refusals on demand, for the plugin alone.
+
+What a real daemon can be brought to do is tested with the real one; this one says what a test wants
+to hear, answers at once, and runs under every Python and pytest that the plugin supports.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from pathlib import Path
+
+LEASE_FIELDS = (
+    "lease run worker state position kind schema role dsn host port dbname user password redis "
+    "redis_url redis_host redis_port redis_socket redis_db redis_user redis_password fence "
+    "expires_ms why"
+).split()
+
+ROW_FIELDS = (
+    "lease run worker state position kind schema role dbname redis redis_db fence uid pid label "
+    "age_ms expires_ms connections"
+).split()
+
+
+class Refusal(Exception):
+    """An error reply."""
+
+
+def encode(value) -> bytes:
+    """A reply in RESP2."""
+    if isinstance(value, Refusal):
+        return f"-{value}\r\n".encode()
+    if value is None:
+        return b"$-1\r\n"
+    if isinstance(value, int):
+        return f":{value}\r\n".encode()
+    if isinstance(value, dict):
+        value = [x for pair in value.items() for x in pair]
+    if isinstance(value, list):
+        return b"*%d\r\n" % len(value) + b"".join(map(encode, value))
+    data = str(value).encode()
+    return b"$%d\r\n%b\r\n" % (len(data), data)
+
+
+class FakeBerthd:
+    """Listens on `path` until close(). `on[verb]` may be set to a function(args) -> reply."""
+
+    def __init__(self, path: Path, host: str = "db.example", redis: str = "acl"):
+        self.path = path
+        self.host = host
+        self.redis = redis
+        self.requests: list[list[str]] = []
+        self.leases: dict[str, dict] = {}
+        self.holders: dict[str, set] = {}
+        self.released: list[str] = []
+        self.on: dict = {}
+        self._lock = threading.Lock()
+        self._made = 0
+        self._sockets: list[socket.socket] = []
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(path))
+        self._listener.listen(64)
+        self._threads = [threading.Thread(target=self._accept, daemon=True)]
+        self._threads[0].start()
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._threads[0].join()
+        self._listener.close()
+        for sock in self._sockets:
+            try:
+                sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+        for thread in self._threads:
+            thread.join()
+        self.path.unlink()
+
+    def verbs(self) -> list[str]:
+        return [request[0] for request in self.requests]
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                sock, _ = self._listener.accept()
+            except OSError:
+                return
+            self._sockets.append(sock)
+            thread = threading.Thread(target=self._serve, args=(sock,), daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def _serve(self, sock: socket.socket) -> None:
+        with sock, sock.makefile("rb") as stream:
+            try:
+                while header := stream.readline():
+                    words = [self._word(stream) for _ in range(int(header[1:]))]
+                    sock.sendall(encode(self._answer(words, sock)))
+            except OSError:
+                pass
+            with self._lock:
+                for key, holders in self.holders.items():
+                    holders.discard(sock)
+                    if not holders:
+                        self.leases.pop(key, None)
+
+    def _word(self, stream) -> str:
+        length = int(stream.readline()[1:])
+        return stream.read(length + 2)[:-2].decode()
+
+    def _answer(self, words: list[str], sock: socket.socket):
+        verb, args = words[0].upper(), words[1:]
+        with self._lock:
+            self.requests.append(words)
+            handler = self.on.get(verb) or getattr(self, f"_{verb.lower()}", None)
+            if not handler:
+                return Refusal(f"ERR unknown verb {verb}")
+            try:
+                return handler(args) if verb in self.on else handler(args, sock)
+            except Refusal as e:
+                return e
+
+    # -- verbs
+
+    def _hello(self, args, sock):
+        return {"server": "berth", "version": "0.0-fake", "proto": 2}
+
+    def _ping(self, args, sock):
+        return "PONG"
+
+    def _acquire(self, args, sock):
+        worker, options = args[0], dict(zip(args[1::2], args[2::2]))
+        key = f"{options.get('RUN', 'default')}/{worker}"
+        if key not in self.leases:
+            self._made += 1
+            self.leases[key] = self._new(self._made, worker, options)
+            self.holders[key] = set()
+        self.holders[key].add(sock)
+        return self.leases[key]
+
+    def _new(self, n: int, worker: str, options: dict) -> dict:
+        name = options.get("NAME", f"test_fake_{n}")
+        password = "s3cret"
+        redis = options.get("REDIS", self.redis)
+        directory = self.host.startswith("/")
+        tail = "/app?host={}&port=5432" if directory else "{}:5432/app"
+        lease = dict.fromkeys(LEASE_FIELDS)
+        lease |= {
+            "lease": f"fake-{n}",
+            "run": options.get("RUN", "default"),
+            "worker": worker,
+            "state": "held",
+            "position": 0,
+            "kind": options.get("KIND", "schema"),
+            "schema": name,
+            "role": name,
+            "dsn": f"postgresql://{name}:{password}@" + tail.format(self.host.replace("/", "%2F")),
+            "host": self.host,
+            "port": 5432,
+            "dbname": "app",
+            "user": name,
+            "password": password,
+            "redis": redis,
+            "fence": n,
+            "expires_ms": 1000,
+        }
+        if redis != "none":
+            lease |= {
+                "redis_url": f"redis://{name}:{password}@cache.example:6379/{n}",
+                "redis_host": "cache.example",
+                "redis_port": 6379,
+                "redis_db": n,
+                "redis_user": name,
+                "redis_password": password,
+            }
+        return lease
+
+    def _find(self, name: str) -> str:
+        for key, lease in self.leases.items():
+            if name in (key, lease["lease"]):
+                return key
+        raise Refusal(f"NOLEASE no lease {name}")
+
+    def _lease(self, args, sock):
+        return self.leases[self._find(args[0])]
+
+    def _release(self, args, sock):
+        key = self._find(args[0])
+        self.released.append(self.leases.pop(key)["worker"])
+        return "OK"
+
+    def _leases(self, args, sock):
+        rows = []
+        for key, lease in self.leases.items():
+            if len(args) < 2 or lease["run"] == args[1]:
+                row = {field: lease.get(field) for field in ROW_FIELDS}
+                row |= {"uid": 0, "pid": 1, "age_ms": 1, "connections": len(self.holders[key])}
+                rows.append(row)
+        return rows

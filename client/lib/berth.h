@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libberth: asks berthd, the daemon that hands out database schemas to test workers, for leases.
+ *
+ * Blocking, without global state; a client belongs to one thread at a time. Every call that can
+ * fail returns 0 or -1, takes a `struct berth_error *` last (NULL: not interested) and leaves its
+ * other outputs untouched when it fails. Running out of memory is an error (BERTH_LIMIT) like any
+ * other, and no call raises SIGPIPE. Times are milliseconds unless a name says otherwise.
+ */
+#ifndef BERTH_H
+#define BERTH_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#include "proto/errors.h"
+
+/* One connection to the daemon. The leases it acquires or attaches live while it is open. */
+struct berth_client;
+
+enum berth_state {
+	BERTH_STATE_HELD,
+	BERTH_STATE_QUEUED,   /* waits for its turn or for a server: see position and why */
+	BERTH_STATE_BUILDING, /* its schema is being made */
+};
+
+/*
+ * A lease as the daemon described it. The library allocates it and owns its strings: free it with
+ * berth_lease_free(). Strings are NULL and numbers -1 where there is nothing to say: everything
+ * about servers until the lease is held, everything about Redis when it grants none.
+ */
+struct berth_lease {
+	const char *lease; /* its id, like "3fa9c1-17" */
+	const char *run;
+	const char *worker;
+	enum berth_state state;
+	int position; /* in the queue, from 1; 0 when it is not queued */
+	const char *kind;   /* "schema" or "database" */
+	const char *schema;
+	const char *role;
+	const char *dsn;  /* a libpq URI, with the password */
+	const char *host; /* a name, an address, or the directory of a Unix socket */
+	int port;
+	const char *dbname;
+	const char *user;
+	const char *password;
+	const char *redis; /* the level granted: "acl", "index", "private" or "none" */
+	const char *redis_url;
+	const char *redis_host;
+	int redis_port;
+	const char *redis_socket;
+	int redis_db;
+	const char *redis_user;
+	const char *redis_password;
+	long long fence;      /* rises whenever what is leased changes hands */
+	long long expires_ms; /* ms left: until the TTL when detached, else until the hard maximum */
+	const char *why;            /* what a queued lease waits for */
+};
+
+/* One row of berth_leases(): who holds or waits for what, without secrets. */
+struct berth_lease_row {
+	const char *lease;
+	const char *run;
+	const char *worker;
+	enum berth_state state;
+	int position;
+	const char *kind;
+	const char *schema;
+	const char *role;
+	const char *dbname;
+	const char *redis;
+	int redis_db;
+	long long fence;
+	long long uid;
+	long long pid;
+	const char *label;
+	long long age_ms;
+	long long expires_ms;
+	int connections;
+};
+
+enum { BERTH_WAIT_FOREVER = -1 };
+
+/*
+ * What berth_acquire() may be told beside the worker. Start from BERTH_OPTIONS_INIT, or from zeroes
+ * (then only the fields below up to and including progress_arg are read, whatever comes later).
+ */
+struct berth_options {
+	size_t size;       /* sizeof(struct berth_options); 0 means this first form of it */
+	const char *run;   /* NULL: "default" */
+	const char *kind;  /* "schema" or "database"; NULL: schema */
+	const char *name;  /* exactly this schema or database name; NULL: a generated one */
+	const char *redis; /* "index", "acl", "private" or "none"; NULL: the daemon's default */
+	const char *label; /* free text for whoever looks at the list of leases */
+	long long ttl_ms;  /* life without a connection, for a detached lease; 0: the daemon's default */
+	long long wait_ms; /* how long to wait until it is held; 0: not at all; BERTH_WAIT_FOREVER */
+	bool detach;       /* let it outlive this connection, until its TTL */
+	/*
+	 * Called about twice a second while waiting: the place in the queue (0: none) and what is
+	 * waited for (may be NULL). A return other than 0 ends the waiting.
+	 */
+	int (*progress)(void *arg, int position, const char *why);
+	void *progress_arg;
+};
+
+#define BERTH_OPTIONS_INIT { sizeof(struct berth_options) }
+
+/* The library's version, "0.1.0". */
+const char *berth_version(void);
+/* "held", "queued" or "building". */
+const char *berth_state_name(enum berth_state state);
+
+/*
+ * Writes the path of the daemon's socket: $BERTH_SOCKET, else for root /run/berth/berth.sock, else
+ * $XDG_RUNTIME_DIR/berth/berth.sock if that exists or /run/berth/berth.sock does not. USAGE when it
+ * does not fit into `size` bytes.
+ */
+int berth_socket_path(char *buf, size_t size, struct berth_error *e);
+
+/*
+ * Connects to the socket at `path` (NULL: berth_socket_path()) and greets the daemon. UNAVAILABLE
+ * when nobody answers there. `*ret` is the caller's until berth_close().
+ */
+int berth_open(const char *path, struct berth_client **ret, struct berth_error *e);
+/* Closes the connection: its attached leases end. NULL is fine. */
+void berth_close(struct berth_client *c);
+
+/* The path it is connected to. Borrowed from the client. */
+const char *berth_path(const struct berth_client *c);
+/*
+ * The socket, close-on-exec, for poll(2): readable between calls means that the daemon closed it.
+ * Borrowed: neither read nor close it. -1 once the connection is lost.
+ */
+int berth_fd(const struct berth_client *c);
+/* False once the connection broke: every further call says UNAVAILABLE. */
+bool berth_connected(const struct berth_client *c);
+/*
+ * How long a reply may take, beyond the time the daemon was asked to wait (default 10 000 ms). A
+ * reply that comes later is dropped; the connection, and with it the leases, stay.
+ */
+void berth_set_timeout(struct berth_client *c, int timeout_ms);
+
+/*
+ * Takes the lease of (options->run, worker), or gets the one that is already held. Without
+ * waiting, or when the time was not enough, it succeeds with a state other than BERTH_STATE_HELD:
+ * go on with berth_lease_get() on the same client, which keeps the place in the queue. While
+ * waiting, UNAVAILABLE is retried until the time is over. `options` may be NULL. `*ret` is the
+ * caller's, to be freed with berth_lease_free().
+ */
+int berth_acquire(struct berth_client *c, const char *worker, const struct berth_options *options,
+                  struct berth_lease **ret, struct berth_error *e);
+/* Below, `id` is a lease's id or "run/worker" of the caller's user; unknown ones are NOLEASE. */
+
+/* The lease as it is now, having waited up to `wait_ms` (or BERTH_WAIT_FOREVER) until it is held. */
+int berth_lease_get(struct berth_client *c, const char *id, long long wait_ms,
+                    struct berth_lease **ret, struct berth_error *e);
+/* Binds a lease to this connection too; STALE when `fence` is not the lease's. */
+int berth_attach(struct berth_client *c, const char *id, long long fence,
+                 struct berth_lease **ret, struct berth_error *e);
+/* Lets a lease live without connections, until its TTL. */
+int berth_detach(struct berth_client *c, const char *id, struct berth_error *e);
+/* Starts a lease's time again, with another TTL if not 0. `*left_ms` (or NULL): what it has now. */
+int berth_renew(struct berth_client *c, const char *id, long long ttl_ms, long long *left_ms,
+                struct berth_error *e);
+/* Gives a lease back; with `keep_ms` not 0 its state stays for a look, detached, for that long. */
+int berth_release(struct berth_client *c, const char *id, long long keep_ms,
+                  struct berth_error *e);
+/* Wipes and frees a lease; NULL is fine. The lease itself is not given back. */
+void berth_lease_free(struct berth_lease *lease);
+
+struct berth_leases;
+
+/* Lists leases: of one run (NULL: all), of one uid (-1: all). Walk with berth_leases_next(). */
+int berth_leases(struct berth_client *c, const char *run, long long uid,
+                 struct berth_leases **ret, struct berth_error *e);
+/* The next row, NULL after the last. It borrows from the list and lives until the next call. */
+const struct berth_lease_row *berth_leases_next(struct berth_leases *list);
+void berth_leases_free(struct berth_leases *list);
+
+/* Counters and states as text, of one section (NULL: all). `*ret` is the caller's: free() it. */
+int berth_info(struct berth_client *c, const char *section, char **ret, struct berth_error *e);
+/* Asks whether the daemon is there. `*round_trip_us` (or NULL): how long that took. */
+int berth_ping(struct berth_client *c, long long *round_trip_us, struct berth_error *e);
+/* Tells the daemon to leave: when the last lease has ended, or at once (`now`). */
+int berth_shutdown(struct berth_client *c, bool now, struct berth_error *e);
+
+enum berth_reply_type {
+	BERTH_REPLY_NULL,
+	BERTH_REPLY_TEXT,
+	BERTH_REPLY_INTEGER,
+	BERTH_REPLY_ARRAY, /* maps too: field, value, field, value */
+	BERTH_REPLY_ERROR, /* only inside an array */
+};
+
+/* What a verb answered. The library owns all of it: free the outermost with berth_reply_free(). */
+struct berth_reply {
+	enum berth_reply_type type;
+	long long integer;
+	char *text;  /* ends with a NUL that `len` does not count */
+	size_t len;
+	struct berth_reply **items;
+	size_t count;
+};
+
+/*
+ * Sends any verb with its arguments and takes the one reply. An error reply fails with its code.
+ * `wait_ms` is added to the client's timeout, for verbs that were asked to wait.
+ */
+int berth_command(struct berth_client *c, long long wait_ms, int argc, const char *const argv[],
+                  struct berth_reply **ret, struct berth_error *e);
+void berth_reply_free(struct berth_reply *reply);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

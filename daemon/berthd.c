@@ -391,6 +391,7 @@ berthd_fini(struct berthd *berthd)
 {
 	struct book *book = &berthd->book;
 
+	pool_down(&berthd->pool);
 	listener_close(&berthd->listener);
 	while (book->by_id)
 		book_end(book->by_id, LEASE_END_SHUTDOWN);

@@ -16,6 +16,7 @@ main(int argc, char **argv)
 	int status;
 
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGHUP, SIG_IGN); /* a closed terminal is no reason to drop what others hold */
 	prctl(PR_SET_DUMPABLE, 0); /* passwords are in memory: no core file, no ptrace by the same uid */
 	if (config_load(&berthd.config, argc, argv, &asked, &e) < 0) {
 		fprintf(stderr, "berthd: %s %s\n", berth_error_name(e.code), e.message);

@@ -257,24 +257,16 @@ pool_init(struct pool *pool, struct event_base *base, const struct slot_site *si
 }
 
 void
-pool_forget(struct pool *pool)
-{
-	struct slot *slot, *next;
-
-	for (int state = 0; state < SLOT_STATE_COUNT; state++) {
-		for (slot = TAILQ_FIRST(&pool->lists[state]); slot; slot = next) {
-			next = TAILQ_NEXT(slot, link);
-			if (!slot->work)
-				forget(pool, slot);
-		}
-	}
-}
-
-void
 pool_fini(struct pool *pool)
 {
-	pool_forget(pool);
-	assert(pool_size(pool) == 0);
+	struct slot *slot;
+
+	for (int state = 0; state < SLOT_STATE_COUNT; state++) {
+		while ((slot = TAILQ_FIRST(&pool->lists[state]))) {
+			slot_drop_abandon(slot);
+			forget(pool, slot);
+		}
+	}
 	event_free(pool->retry);
 }
 

@@ -44,7 +44,7 @@ struct pool {
 
 void pool_init(struct pool *pool, struct event_base *base, const struct slot_site *site,
                const struct pool_events *events, void *arg);
-/* Forgets every slot; what is in PostgreSQL stays for the reaper. No flow may be running. */
+/* Forgets every slot; what is in PostgreSQL stays for the next runner. After pg_fini() and the last lease. */
 void pool_fini(struct pool *pool);
 
 /* PostgreSQL is usable (again): build what is missing, drop what waits. */
@@ -68,8 +68,6 @@ void pool_release(struct pool *pool, struct slot *slot);
 void pool_adopt(struct pool *pool, const char *name, enum slot_kind kind, int64_t fence);
 /* Drops all slots but the held ones, and builds no more. */
 void pool_close(struct pool *pool);
-/* All slots are forgotten: the registry says that they are another's. Leases must let go first. */
-void pool_forget(struct pool *pool);
 /* How many slots there are, all states. */
 int pool_size(const struct pool *pool);
 

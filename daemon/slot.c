@@ -34,7 +34,7 @@ slot_new(const char *name, enum slot_kind kind)
 void
 slot_free(struct slot *slot)
 {
-	assert(!slot->work && !slot->lease);
+	assert(!slot->build && !slot->drop && !slot->lease);
 	if (slot->retry)
 		event_free(slot->retry);
 	explicit_bzero(slot->password, sizeof slot->password);

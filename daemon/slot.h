@@ -23,7 +23,8 @@
 #include "proto/limits.h"
 
 struct lease;
-struct slot_work;
+struct slot_build;
+struct slot_drop;
 
 enum slot_kind { SLOT_SCHEMA, SLOT_DATABASE, SLOT_KINDS };
 
@@ -50,7 +51,8 @@ struct slot {
 	int64_t fence;                   /* 0 until it is claimed in the registry */
 	char password[SECRET_TEXT];
 	struct lease *lease;             /* borrowed; who holds it or had it built; NULL for anybody's */
-	struct slot_work *work;          /* the flow that is at it, owned by that flow */
+	struct slot_build *build;        /* under way, owned by itself; a slot has one of the two at most */
+	struct slot_drop *drop;
 	struct event *retry;             /* owned; the next try of a drop that failed */
 	int drop_tries;
 	bool unwanted;                   /* its lease ended while it was being built for it */

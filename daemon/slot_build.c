@@ -10,7 +10,7 @@
 #include "daemon/pg/pg.h"
 #include "daemon/pg/scram.h"
 
-struct slot_work {
+struct slot_build {
 	struct flow flow;
 	const struct slot_site *site;
 	struct slot *slot;
@@ -23,46 +23,46 @@ struct slot_work {
 static void
 claim_row(void *ctx, struct sql *sql)
 {
-	const struct slot_work *work = ctx;
+	const struct slot_build *build = ctx;
 
 	sql_add(sql,
 	        "INSERT INTO berth.slot (name, runner, kind, fence)"
 	        " VALUES (%L, %L, %L, nextval('berth.fence')) ON CONFLICT (name) DO NOTHING RETURNING fence",
-	        work->slot->name, work->site->runner, slot_kind_word(work->slot->kind));
+	        build->slot->name, build->site->runner, slot_kind_word(build->slot->kind));
 }
 
 static int
 keep_fence(void *ctx, const PGresult *result, struct berth_error *e)
 {
-	struct slot_work *work = ctx;
+	struct slot_build *build = ctx;
 
 	if (PQntuples(result) == 0)
 		return berth_error_set(e, BERTH_INUSE, "the name %s belongs to another lease in the registry; ask "
-		                       "for another NAME, or for none", work->slot->name);
-	work->slot->fence = flow_cell_int(result, 0, 0);
+		                       "for another NAME, or for none", build->slot->name);
+	build->slot->fence = flow_cell_int(result, 0, 0);
 	return 0;
 }
 
 static void
 mark_built(void *ctx, struct sql *sql)
 {
-	const struct slot_work *work = ctx;
+	const struct slot_build *build = ctx;
 
-	sql_add(sql, "UPDATE berth.slot SET built = true WHERE name = %L AND fence = %l", work->slot->name,
-	        work->slot->fence);
+	sql_add(sql, "UPDATE berth.slot SET built = true WHERE name = %L AND fence = %l", build->slot->name,
+	        build->slot->fence);
 }
 
 static void
 create_role(void *ctx, struct sql *sql)
 {
-	const struct slot_work *work = ctx;
-	const struct config *config = work->site->config;
+	const struct slot_build *build = ctx;
+	const struct config *config = build->site->config;
 	char verifier[SCRAM_TEXT];
 
-	scram_verifier(work->slot->password, config->scram_iterations, verifier);
+	scram_verifier(build->slot->password, config->scram_iterations, verifier);
 	sql_add(sql, "CREATE ROLE %I LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE CONNECTION LIMIT %d PASSWORD %L"
 	             " IN ROLE berth_lease",
-	        work->slot->name, config->role_connections, verifier);
+	        build->slot->name, config->role_connections, verifier);
 }
 
 /* A daemon that is no superuser must be a member of the role to make things for it and to end its
@@ -70,65 +70,65 @@ create_role(void *ctx, struct sql *sql)
 static void
 join_role(void *ctx, struct sql *sql)
 {
-	const struct slot_work *work = ctx;
-	const struct pg_facts *facts = pg_facts(work->site->pg);
+	const struct slot_build *build = ctx;
+	const struct pg_facts *facts = pg_facts(build->site->pg);
 
 	if (!facts || facts->superuser)
 		return;
-	sql_add(sql, "GRANT %I TO CURRENT_USER%s", work->slot->name,
+	sql_add(sql, "GRANT %I TO CURRENT_USER%s", build->slot->name,
 	        facts->version >= 160000 ? " WITH INHERIT TRUE, SET TRUE" : "");
 }
 
 static void
 set_search_path(void *ctx, struct sql *sql)
 {
-	const struct slot_work *work = ctx;
+	const struct slot_build *build = ctx;
 
-	sql_add(sql, "ALTER ROLE %I SET search_path = \"$user\", public", work->slot->name);
+	sql_add(sql, "ALTER ROLE %I SET search_path = \"$user\", public", build->slot->name);
 }
 
 static void
 set_jit(void *ctx, struct sql *sql)
 {
-	const struct slot_work *work = ctx;
+	const struct slot_build *build = ctx;
 
-	sql_add(sql, "ALTER ROLE %I SET jit = off", work->slot->name);
+	sql_add(sql, "ALTER ROLE %I SET jit = off", build->slot->name);
 }
 
 static void
 set_statement_timeout(void *ctx, struct sql *sql)
 {
-	const struct slot_work *work = ctx;
+	const struct slot_build *build = ctx;
 
-	sql_add(sql, "ALTER ROLE %I SET statement_timeout = %d", work->slot->name,
-	        work->site->config->statement_timeout_ms);
+	sql_add(sql, "ALTER ROLE %I SET statement_timeout = %d", build->slot->name,
+	        build->site->config->statement_timeout_ms);
 }
 
 static void
 set_idle_timeout(void *ctx, struct sql *sql)
 {
-	const struct slot_work *work = ctx;
+	const struct slot_build *build = ctx;
 
-	sql_add(sql, "ALTER ROLE %I SET idle_in_transaction_session_timeout = %d", work->slot->name,
-	        work->site->config->idle_in_transaction_ms);
+	sql_add(sql, "ALTER ROLE %I SET idle_in_transaction_session_timeout = %d", build->slot->name,
+	        build->site->config->idle_in_transaction_ms);
 }
 
 static void
 create_schema(void *ctx, struct sql *sql)
 {
-	const struct slot_work *work = ctx;
+	const struct slot_build *build = ctx;
 
-	sql_add(sql, "CREATE SCHEMA %I AUTHORIZATION %I", work->slot->name, work->slot->name);
+	sql_add(sql, "CREATE SCHEMA %I AUTHORIZATION %I", build->slot->name, build->slot->name);
 }
 
 /* The stamp: who made it, so that it can be told from what is foreign even without the registry. */
 static void
-stamp(const struct slot_work *work, const char *what, struct sql *sql)
+stamp(const struct slot_build *build, const char *what, struct sql *sql)
 {
 	struct sql text = { 0 };
 
-	sql_add(&text, "berth runner=%s fence=%l", work->site->runner, work->slot->fence);
-	sql_add(sql, "COMMENT ON %s %I IS %L", what, work->slot->name, text.text);
+	sql_add(&text, "berth runner=%s fence=%l", build->site->runner, build->slot->fence);
+	sql_add(sql, "COMMENT ON %s %I IS %L", what, build->slot->name, text.text);
 	sql_fini(&text);
 }
 
@@ -154,22 +154,22 @@ stamp_database(void *ctx, struct sql *sql)
 static void
 create_database(void *ctx, struct sql *sql)
 {
-	const struct slot_work *work = ctx;
-	const struct pg_facts *facts = pg_facts(work->site->pg);
+	const struct slot_build *build = ctx;
+	const struct pg_facts *facts = pg_facts(build->site->pg);
 	const char *strategy = "";
 
 	if (facts && facts->version >= 150000)
 		strategy = facts->fsync ? " STRATEGY wal_log" : " STRATEGY file_copy";
-	sql_add(sql, "CREATE DATABASE %I OWNER %I TEMPLATE %I%s", work->slot->name, work->slot->name,
-	        work->site->config->database_template, strategy);
+	sql_add(sql, "CREATE DATABASE %I OWNER %I TEMPLATE %I%s", build->slot->name, build->slot->name,
+	        build->site->config->database_template, strategy);
 }
 
 static void
 close_database(void *ctx, struct sql *sql)
 {
-	const struct slot_work *work = ctx;
+	const struct slot_build *build = ctx;
 
-	sql_add(sql, "REVOKE ALL ON DATABASE %I FROM PUBLIC", work->slot->name);
+	sql_add(sql, "REVOKE ALL ON DATABASE %I FROM PUBLIC", build->slot->name);
 }
 
 #define ROLE_STEPS                                                        \
@@ -213,34 +213,34 @@ is_taken(const char *sqlstate)
 static void
 on_done(void *ctx, const struct berth_error *e, const char *sqlstate)
 {
-	struct slot_work *work = ctx;
-	struct slot *slot = work->slot;
+	struct slot_build *build = ctx;
+	struct slot *slot = build->slot;
 	struct berth_error taken;
 
-	slot->work = NULL;
+	slot->build = NULL;
 	if (e && is_taken(sqlstate)) {
 		berth_error_set(&taken, BERTH_INUSE, "the name %s is taken: PostgreSQL has a schema, role or database "
 		                "of that name that berth did not make (berth never drops it); ask for another NAME",
 		                slot->name);
 		e = &taken;
 	}
-	work->done(work->arg, slot, e);
-	free(work);
+	build->done(build->arg, slot, e);
+	free(build);
 }
 
 void
 slot_build_start(const struct slot_site *site, struct slot *slot, slot_build_done *done, void *arg)
 {
-	struct slot_work *work = calloc(1, sizeof *work);
+	struct slot_build *build = calloc(1, sizeof *build);
 
-	if (!work)
+	if (!build)
 		abort();
-	assert(slot->state == SLOT_BUILDING && !slot->work);
-	*work = (struct slot_work){ .site = site, .slot = slot, .done = done, .arg = arg };
-	work->flow = (struct flow){
+	assert(slot->state == SLOT_BUILDING && !slot->build);
+	*build = (struct slot_build){ .site = site, .slot = slot, .done = done, .arg = arg };
+	build->flow = (struct flow){
 		.steps = slot->kind == SLOT_SCHEMA ? build_schema : build_database,
-		.subject = slot->name, .ctx = work, .done = on_done,
+		.subject = slot->name, .ctx = build, .done = on_done,
 	};
-	slot->work = work;
-	pg_run(site->pg, &work->flow);
+	slot->build = build;
+	pg_run(site->pg, &build->flow);
 }

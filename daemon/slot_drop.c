@@ -18,7 +18,7 @@ enum {
 	TABLES_AT_ONCE = 40,                   /* each takes ≈ 24 lock slots */
 };
 
-struct slot_work {
+struct slot_drop {
 	struct flow flow;
 	const struct slot_site *site;
 	struct slot *slot;
@@ -33,32 +33,32 @@ struct slot_work {
 	char prepared[256];  /* a prepared transaction of the role, "" for none */
 };
 
-static void kick(struct slot_work *work);
+static void kick(struct slot_drop *drop);
 
 static void
-finish(struct slot_work *work, const struct berth_error *e)
+finish(struct slot_drop *drop, const struct berth_error *e)
 {
-	work->slot->work = NULL;
-	work->done(work->arg, work->slot, e);
-	event_free(work->again);
-	free(work);
+	drop->slot->drop = NULL;
+	drop->done(drop->arg, drop->slot, e);
+	event_free(drop->again);
+	free(drop);
 }
 
 static void
-run(struct slot_work *work, const struct flow_step *steps,
+run(struct slot_drop *drop, const struct flow_step *steps,
     void (*done)(void *ctx, const struct berth_error *e, const char *sqlstate))
 {
-	work->flow = (struct flow){ .steps = steps, .subject = work->slot->name, .ctx = work, .done = done };
-	pg_run(work->site->pg, &work->flow);
+	drop->flow = (struct flow){ .steps = steps, .subject = drop->slot->name, .ctx = drop, .done = done };
+	pg_run(drop->site->pg, &drop->flow);
 }
 
 /* Whose row it must be. Without a fence (the answer to the claim was lost) it is ours by name and runner. */
 static void
-add_ours(struct sql *sql, const struct slot_work *work)
+add_ours(struct sql *sql, const struct slot_drop *drop)
 {
-	sql_add(sql, "name = %L AND runner = %L", work->slot->name, work->site->runner);
-	if (work->slot->fence)
-		sql_add(sql, " AND fence = %l", work->slot->fence);
+	sql_add(sql, "name = %L AND runner = %L", drop->slot->name, drop->site->runner);
+	if (drop->slot->fence)
+		sql_add(sql, " AND fence = %l", drop->slot->fence);
 }
 
 /* ---- quell: is it still ours, and may its role still log in? ---- */
@@ -66,33 +66,33 @@ add_ours(struct sql *sql, const struct slot_work *work)
 static void
 find_role(void *ctx, struct sql *sql)
 {
-	const struct slot_work *work = ctx;
+	const struct slot_drop *drop = ctx;
 
 	/* A row that was never built owns nothing, whatever else bears its name. */
 	sql_add(sql, "UPDATE berth.slot s SET state = 'dropping' WHERE ");
-	add_ours(sql, work);
+	add_ours(sql, drop);
 	sql_add(sql, " RETURNING CASE WHEN built THEN (SELECT oid FROM pg_roles WHERE rolname = s.name) END");
 }
 
 static int
 keep_role(void *ctx, const PGresult *result, struct berth_error *e)
 {
-	struct slot_work *work = ctx;
+	struct slot_drop *drop = ctx;
 
 	if (PQntuples(result) == 0)
 		return berth_error_set(e, BERTH_STALE, "slot %s with fence %lld is not this runner's any more",
-		                       work->slot->name, (long long)work->slot->fence);
-	work->role = flow_cell_int(result, 0, 0);
+		                       drop->slot->name, (long long)drop->slot->fence);
+	drop->role = flow_cell_int(result, 0, 0);
 	return 0;
 }
 
 static void
 forbid_logins(void *ctx, struct sql *sql)
 {
-	const struct slot_work *work = ctx;
+	const struct slot_drop *drop = ctx;
 
-	if (work->role)
-		sql_add(sql, "ALTER ROLE %I NOLOGIN", work->slot->name);
+	if (drop->role)
+		sql_add(sql, "ALTER ROLE %I NOLOGIN", drop->slot->name);
 }
 
 static const struct flow_step quell[] = {
@@ -107,51 +107,51 @@ static const struct flow_step quell[] = {
 static void
 end_sessions(void *ctx, struct sql *sql)
 {
-	const struct slot_work *work = ctx;
+	const struct slot_drop *drop = ctx;
 
-	if (work->role)
+	if (drop->role)
 		sql_add(sql,
 		        "WITH theirs AS MATERIALIZED (SELECT pid FROM pg_stat_activity WHERE usesysid = %l)"
 		        " SELECT count(*), count(pg_terminate_backend(pid)) FROM theirs",
-		        work->role);
+		        drop->role);
 }
 
 static int
 count_survivors(void *ctx, const PGresult *result, struct berth_error *e)
 {
-	struct slot_work *work = ctx;
+	struct slot_drop *drop = ctx;
 
-	work->survivors = (int)flow_cell_int(result, 0, 0);
+	drop->survivors = (int)flow_cell_int(result, 0, 0);
 	return 0;
 }
 
 static void
 find_prepared(void *ctx, struct sql *sql)
 {
-	const struct slot_work *work = ctx;
+	const struct slot_drop *drop = ctx;
 
-	if (work->role && !work->last)
+	if (drop->role && !drop->last)
 		sql_add(sql, "SELECT gid FROM pg_prepared_xacts WHERE owner = %L AND database = current_database()"
 		             " LIMIT 1",
-		        work->slot->name);
+		        drop->slot->name);
 }
 
 static int
 keep_prepared(void *ctx, const PGresult *result, struct berth_error *e)
 {
-	struct slot_work *work = ctx;
+	struct slot_drop *drop = ctx;
 
-	snprintf(work->prepared, sizeof work->prepared, "%s", flow_cell(result, 0, 0));
+	snprintf(drop->prepared, sizeof drop->prepared, "%s", flow_cell(result, 0, 0));
 	return 0;
 }
 
 static void
 roll_back(void *ctx, struct sql *sql)
 {
-	const struct slot_work *work = ctx;
+	const struct slot_drop *drop = ctx;
 
-	if (*work->prepared)
-		sql_add(sql, "ROLLBACK PREPARED %L", work->prepared);
+	if (*drop->prepared)
+		sql_add(sql, "ROLLBACK PREPARED %L", drop->prepared);
 }
 
 static const struct flow_step kick_steps[] = {
@@ -166,11 +166,11 @@ static const struct flow_step kick_steps[] = {
 static void
 drop_some_tables(void *ctx, struct sql *sql)
 {
-	const struct slot_work *work = ctx;
+	const struct slot_drop *drop = ctx;
 	struct sql body = { 0 };
 
 	sql_add(&body, "DECLARE doomed text; n int; BEGIN PERFORM FROM berth.slot WHERE ");
-	add_ours(&body, work);
+	add_ours(&body, drop);
 	sql_add(&body,
 	        " FOR UPDATE; IF NOT FOUND THEN RAISE EXCEPTION 'fenced' USING ERRCODE = 'BE001'; END IF;"
 	        " SELECT string_agg(t.oid::regclass::text, ', '), count(*) INTO doomed, n FROM ("
@@ -178,7 +178,7 @@ drop_some_tables(void *ctx, struct sql *sql)
 	        " WHERE s.nspname = %L AND s.nspowner = %l AND c.relkind IN ('r', 'p') AND NOT c.relispartition"
 	        " LIMIT %d) t;"
 	        " IF n >= %d THEN EXECUTE 'DROP TABLE ' || doomed || ' CASCADE'; END IF; END",
-	        work->slot->name, work->role, TABLES_AT_ONCE, TABLES_AT_ONCE);
+	        drop->slot->name, drop->role, TABLES_AT_ONCE, TABLES_AT_ONCE);
 	sql_add(sql, "DO %L", body.text);
 	sql_fini(&body);
 }
@@ -186,20 +186,20 @@ drop_some_tables(void *ctx, struct sql *sql)
 static void
 count_tables(void *ctx, struct sql *sql)
 {
-	const struct slot_work *work = ctx;
+	const struct slot_drop *drop = ctx;
 
 	sql_add(sql,
 	        "SELECT count(*) FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace"
 	        " WHERE s.nspname = %L AND s.nspowner = %l AND c.relkind IN ('r', 'p') AND NOT c.relispartition",
-	        work->slot->name, work->role);
+	        drop->slot->name, drop->role);
 }
 
 static int
 keep_tables(void *ctx, const PGresult *result, struct berth_error *e)
 {
-	struct slot_work *work = ctx;
+	struct slot_drop *drop = ctx;
 
-	work->tables = (int)flow_cell_int(result, 0, 0);
+	drop->tables = (int)flow_cell_int(result, 0, 0);
 	return 0;
 }
 
@@ -215,11 +215,11 @@ static const struct flow_step shrink_steps[] = {
 static void
 delete_row(void *ctx, struct sql *sql)
 {
-	const struct slot_work *work = ctx;
+	const struct slot_drop *drop = ctx;
 	struct sql body = { 0 };
 
 	sql_add(&body, "BEGIN DELETE FROM berth.slot WHERE ");
-	add_ours(&body, work);
+	add_ours(&body, drop);
 	sql_add(&body, "; IF NOT FOUND THEN RAISE EXCEPTION 'fenced' USING ERRCODE = 'BE001'; END IF; END");
 	sql_add(sql, "DO %L", body.text);
 	sql_fini(&body);
@@ -229,57 +229,57 @@ delete_row(void *ctx, struct sql *sql)
 static void
 drop_schema(void *ctx, struct sql *sql)
 {
-	const struct slot_work *work = ctx;
-	struct sql body = { 0 }, drop = { 0 };
+	const struct slot_drop *drop = ctx;
+	struct sql body = { 0 }, text = { 0 };
 
-	if (!work->role || work->slot->kind != SLOT_SCHEMA)
+	if (!drop->role || drop->slot->kind != SLOT_SCHEMA)
 		return;
-	sql_add(&drop, "DROP SCHEMA %I CASCADE", work->slot->name);
+	sql_add(&text, "DROP SCHEMA %I CASCADE", drop->slot->name);
 	sql_add(&body,
 	        "BEGIN IF EXISTS (SELECT FROM pg_namespace WHERE nspname = %L AND nspowner = %l)"
 	        " THEN EXECUTE %L; END IF; END",
-	        work->slot->name, work->role, drop.text);
+	        drop->slot->name, drop->role, text.text);
 	sql_add(sql, "DO %L", body.text);
-	sql_fini(&drop);
+	sql_fini(&text);
 	sql_fini(&body);
 }
 
 static void
 find_database(void *ctx, struct sql *sql)
 {
-	struct slot_work *work = ctx;
+	struct slot_drop *drop = ctx;
 
-	work->tables = 0;
-	if (work->role && work->slot->kind == SLOT_DATABASE)
-		sql_add(sql, "SELECT count(*) FROM pg_database WHERE datname = %L AND datdba = %l", work->slot->name,
-		        work->role);
+	drop->tables = 0;
+	if (drop->role && drop->slot->kind == SLOT_DATABASE)
+		sql_add(sql, "SELECT count(*) FROM pg_database WHERE datname = %L AND datdba = %l", drop->slot->name,
+		        drop->role);
 }
 
 static void
 drop_database(void *ctx, struct sql *sql)
 {
-	const struct slot_work *work = ctx;
+	const struct slot_drop *drop = ctx;
 
-	if (work->tables > 0)
-		sql_add(sql, "DROP DATABASE IF EXISTS %I WITH (FORCE)", work->slot->name);
+	if (drop->tables > 0)
+		sql_add(sql, "DROP DATABASE IF EXISTS %I WITH (FORCE)", drop->slot->name);
 }
 
 static void
 drop_owned(void *ctx, struct sql *sql)
 {
-	const struct slot_work *work = ctx;
+	const struct slot_drop *drop = ctx;
 
-	if (work->role)
-		sql_add(sql, "DROP OWNED BY %I CASCADE", work->slot->name);
+	if (drop->role)
+		sql_add(sql, "DROP OWNED BY %I CASCADE", drop->slot->name);
 }
 
 static void
 drop_role(void *ctx, struct sql *sql)
 {
-	const struct slot_work *work = ctx;
+	const struct slot_drop *drop = ctx;
 
-	if (work->role)
-		sql_add(sql, "DROP ROLE %I", work->slot->name);
+	if (drop->role)
+		sql_add(sql, "DROP ROLE %I", drop->slot->name);
 }
 
 static const struct flow_step drop_steps[] = {
@@ -295,83 +295,83 @@ static const struct flow_step drop_steps[] = {
 /* ---- the way through them ---- */
 
 static void
-fail(struct slot_work *work, const struct berth_error *e, const char *sqlstate)
+fail(struct slot_drop *drop, const struct berth_error *e, const char *sqlstate)
 {
 	struct berth_error stale;
 
 	if (strcmp(sqlstate, "BE001") == 0) {
 		berth_error_set(&stale, BERTH_STALE, "slot %s with fence %lld is not this runner's any more",
-		                work->slot->name, (long long)work->slot->fence);
+		                drop->slot->name, (long long)drop->slot->fence);
 		e = &stale;
 	}
-	finish(work, e);
+	finish(drop, e);
 }
 
 static void
 on_dropped(void *ctx, const struct berth_error *e, const char *sqlstate)
 {
-	struct slot_work *work = ctx;
+	struct slot_drop *drop = ctx;
 
 	if (e) {
-		fail(work, e, sqlstate);
+		fail(drop, e, sqlstate);
 		return;
 	}
-	work->last = true;
-	work->rounds = 0;
-	kick(work);
+	drop->last = true;
+	drop->rounds = 0;
+	kick(drop);
 }
 
 static void
 on_shrunk(void *ctx, const struct berth_error *e, const char *sqlstate)
 {
-	struct slot_work *work = ctx;
+	struct slot_drop *drop = ctx;
 
 	if (e)
-		fail(work, e, sqlstate);
-	else if (work->tables >= TABLES_AT_ONCE)
-		run(work, shrink_steps, on_shrunk);
+		fail(drop, e, sqlstate);
+	else if (drop->tables >= TABLES_AT_ONCE)
+		run(drop, shrink_steps, on_shrunk);
 	else
-		run(work, drop_steps, on_dropped);
+		run(drop, drop_steps, on_dropped);
 }
 
 static void
-nobody_left(struct slot_work *work)
+nobody_left(struct slot_drop *drop)
 {
-	if (work->last)
-		finish(work, NULL);
-	else if (work->role && work->slot->kind == SLOT_SCHEMA)
-		run(work, shrink_steps, on_shrunk);
+	if (drop->last)
+		finish(drop, NULL);
+	else if (drop->role && drop->slot->kind == SLOT_SCHEMA)
+		run(drop, shrink_steps, on_shrunk);
 	else
-		run(work, drop_steps, on_dropped);
+		run(drop, drop_steps, on_dropped);
 }
 
 static void
 on_kicked(void *ctx, const struct berth_error *e, const char *sqlstate)
 {
-	struct slot_work *work = ctx;
+	struct slot_drop *drop = ctx;
 	struct berth_error alive;
-	int ms = KICK_LEAST_MS << (work->rounds < 6 ? work->rounds : 6);
+	int ms = KICK_LEAST_MS << (drop->rounds < 6 ? drop->rounds : 6);
 	struct timeval delay = { .tv_usec = (ms > KICK_MOST_MS ? KICK_MOST_MS : ms) * 1000 };
 
 	if (e) {
-		fail(work, e, sqlstate);
-	} else if (work->survivors == 0 && !*work->prepared) {
-		nobody_left(work);
-	} else if (++work->rounds > KICK_ROUNDS) {
-		berth_error_set(&alive, BERTH_BUSY, "slot %s: %d sessions of its role do not end", work->slot->name,
-		                work->survivors);
-		finish(work, &alive);
+		fail(drop, e, sqlstate);
+	} else if (drop->survivors == 0 && !*drop->prepared) {
+		nobody_left(drop);
+	} else if (++drop->rounds > KICK_ROUNDS) {
+		berth_error_set(&alive, BERTH_BUSY, "slot %s: %d sessions of its role do not end", drop->slot->name,
+		                drop->survivors);
+		finish(drop, &alive);
 	} else {
-		event_add(work->again, &delay);
+		event_add(drop->again, &delay);
 	}
 }
 
 static void
-kick(struct slot_work *work)
+kick(struct slot_drop *drop)
 {
-	work->survivors = 0;
-	work->prepared[0] = '\0';
-	run(work, kick_steps, on_kicked);
+	drop->survivors = 0;
+	drop->prepared[0] = '\0';
+	run(drop, kick_steps, on_kicked);
 }
 
 static void
@@ -383,29 +383,40 @@ on_again(evutil_socket_t fd, short what, void *arg)
 static void
 on_quelled(void *ctx, const struct berth_error *e, const char *sqlstate)
 {
-	struct slot_work *work = ctx;
+	struct slot_drop *drop = ctx;
 
-	if (e && e->code == BERTH_STALE && work->slot->fence == 0)
-		finish(work, NULL); /* the claim whose answer was lost never happened */
+	if (e && e->code == BERTH_STALE && drop->slot->fence == 0)
+		finish(drop, NULL); /* the claim whose answer was lost never happened */
 	else if (e)
-		fail(work, e, sqlstate);
+		fail(drop, e, sqlstate);
 	else
-		kick(work);
+		kick(drop);
 }
 
 void
 slot_drop_start(const struct slot_site *site, struct event_base *base, struct slot *slot, slot_drop_done *done,
                 void *arg)
 {
-	struct slot_work *work = calloc(1, sizeof *work);
+	struct slot_drop *drop = calloc(1, sizeof *drop);
 
-	if (!work)
+	if (!drop)
 		abort();
-	assert(slot->state == SLOT_DROPPING && !slot->work);
-	*work = (struct slot_work){ .site = site, .slot = slot, .done = done, .arg = arg };
-	work->again = event_new(base, -1, 0, on_again, work);
-	if (!work->again)
+	assert(slot->state == SLOT_DROPPING && !slot->drop);
+	*drop = (struct slot_drop){ .site = site, .slot = slot, .done = done, .arg = arg };
+	drop->again = event_new(base, -1, 0, on_again, drop);
+	if (!drop->again)
 		abort();
-	slot->work = work;
-	run(work, quell, on_quelled);
+	slot->drop = drop;
+	run(drop, quell, on_quelled);
+}
+
+void
+slot_drop_abandon(struct slot *slot)
+{
+	struct berth_error e;
+
+	if (!slot->drop || !event_pending(slot->drop->again, EV_TIMEOUT, NULL))
+		return;
+	berth_error_set(&e, BERTH_UNAVAILABLE, "berthd is leaving");
+	finish(slot->drop, &e);
 }

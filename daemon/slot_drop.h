@@ -15,3 +15,5 @@ typedef void slot_drop_done(void *arg, struct slot *slot, const struct berth_err
 
 void slot_drop_start(const struct slot_site *site, struct event_base *base, struct slot *slot,
                      slot_drop_done *done, void *arg);
+/* berthd is leaving: ends a drop that waits between two looks for survivors (one in a flow is ended by pg_fini()). */
+void slot_drop_abandon(struct slot *slot);

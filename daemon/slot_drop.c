@@ -26,6 +26,8 @@ struct slot_drop {
 	void *arg;
 	struct event *again; /* the next kick */
 	int64_t role;        /* OID; 0: there is none, so nothing of ours */
+	bool missing;        /* there is no row of ours */
+	bool anothers;       /* but one of another runner's, or with another fence */
 	int survivors;
 	int rounds;
 	int tables;          /* dropped by the last shrink */
@@ -79,10 +81,25 @@ keep_role(void *ctx, const PGresult *result, struct berth_error *e)
 {
 	struct slot_drop *drop = ctx;
 
-	if (PQntuples(result) == 0)
-		return berth_error_set(e, BERTH_STALE, "slot %s with fence %lld is not this runner's any more",
-		                       drop->slot->name, (long long)drop->slot->fence);
+	drop->missing = PQntuples(result) == 0;
 	drop->role = flow_cell_int(result, 0, 0);
+	return 0;
+}
+
+static void
+find_anothers(void *ctx, struct sql *sql)
+{
+	const struct slot_drop *drop = ctx;
+
+	sql_add(sql, "SELECT FROM berth.slot WHERE name = %L", drop->slot->name);
+}
+
+static int
+keep_anothers(void *ctx, const PGresult *result, struct berth_error *e)
+{
+	struct slot_drop *drop = ctx;
+
+	drop->anothers = PQntuples(result) > 0;
 	return 0;
 }
 
@@ -96,7 +113,8 @@ forbid_logins(void *ctx, struct sql *sql)
 }
 
 static const struct flow_step quell[] = {
-	{ "mark it dropping", find_role, keep_role, .wait = true },
+	{ "mark it dropping", find_role, keep_role },
+	{ "whose is it", find_anothers, keep_anothers, .wait = true },
 	{ "forbid logins", forbid_logins, .wait = true },
 	{ 0 },
 };
@@ -295,16 +313,22 @@ static const struct flow_step drop_steps[] = {
 /* ---- the way through them ---- */
 
 static void
-fail(struct slot_drop *drop, const struct berth_error *e, const char *sqlstate)
+finish_stale(struct slot_drop *drop)
 {
 	struct berth_error stale;
 
-	if (strcmp(sqlstate, "BE001") == 0) {
-		berth_error_set(&stale, BERTH_STALE, "slot %s with fence %lld is not this runner's any more",
-		                drop->slot->name, (long long)drop->slot->fence);
-		e = &stale;
-	}
-	finish(drop, e);
+	berth_error_set(&stale, BERTH_STALE, "slot %s with fence %lld is not this runner's any more", drop->slot->name,
+	                (long long)drop->slot->fence);
+	finish(drop, &stale);
+}
+
+static void
+fail(struct slot_drop *drop, const struct berth_error *e, const char *sqlstate)
+{
+	if (strcmp(sqlstate, "BE001") == 0)
+		finish_stale(drop);
+	else
+		finish(drop, e);
 }
 
 static void
@@ -380,17 +404,20 @@ on_again(evutil_socket_t fd, short what, void *arg)
 	kick(arg);
 }
 
+/* No row at all: an earlier try was committed and its answer lost, or the claim never happened. */
 static void
 on_quelled(void *ctx, const struct berth_error *e, const char *sqlstate)
 {
 	struct slot_drop *drop = ctx;
 
-	if (e && e->code == BERTH_STALE && drop->slot->fence == 0)
-		finish(drop, NULL); /* the claim whose answer was lost never happened */
-	else if (e)
+	if (e)
 		fail(drop, e, sqlstate);
-	else
+	else if (!drop->missing)
 		kick(drop);
+	else if (drop->anothers && drop->slot->fence)
+		finish_stale(drop);
+	else
+		finish(drop, NULL);
 }
 
 void

@@ -73,16 +73,14 @@ on_greeted(void *ctx, const struct berth_error *e, const char *sqlstate)
 
 /* ---- life ---- */
 
+/* The first line: libpq goes on with guesses for people at a terminal. */
 static void
 keep_why(struct pg_conn *conn, const char *why)
 {
-	size_t n = 0;
+	char line[sizeof conn->why];
 
-	for (; *why && n < sizeof conn->why - 1; why++)
-		conn->why[n++] = *why == '\n' || *why == '\r' || *why == '\t' ? ' ' : *why;
-	while (n > 0 && conn->why[n - 1] == ' ')
-		n--;
-	conn->why[n] = '\0';
+	snprintf(line, sizeof line, "%.*s", (int)strcspn(why, "\n"), why);
+	memcpy(conn->why, line, sizeof line);
 }
 
 bool

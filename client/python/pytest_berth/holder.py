@@ -32,7 +32,6 @@ class Holder:
         self.tally = report.Tally()
         self._before = environment.apply(given.get("berth_environment", {}))
         self._client: berth.Client | None = None
-        self._said = ""
         try:
             self.lease = self._acquire(settings)
             self._set_environment(settings)
@@ -64,10 +63,9 @@ class Holder:
 
     def _say(self, lease: berth.Waiting) -> None:
         """Somebody in front of a terminal that does not move should know why."""
-        line = f"[Worker {self.worker}] Waiting for a lease: {lease.why or lease.state}"
-        if line != self._said and sys.__stderr__ is not None:
+        if sys.__stderr__ is not None:
+            line = f"[Worker {self.worker}] Waiting for a lease: {lease.why or lease.state}"
             print(line, file=sys.__stderr__, flush=True)
-        self._said = line
 
     def _refuse_to_share(self, client: berth.Client, lease: berth.Lease) -> None:
         """Asking again gives the same lease, also to another session that calls itself the same."""

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/* Making the data directory. The server's settings are written at each start, see postgres.c. */
+#include "client/cli/run/datadir.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <locale.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "client/cli/run/tree.h"
+
+/*
+ * `trust` on the socket is safe because its directory is 0700 and the servers' user's (postgres.c):
+ * nobody else gets as far as the question. Loopback is open to every local user, hence passwords.
+ */
+static const char hba[] = "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n";
+
+static const char *
+utf8_locale(void)
+{
+	locale_t found = newlocale(LC_ALL_MASK, "C.UTF-8", (locale_t)0);
+
+	if (!found)
+		return "C";
+	freelocale(found);
+	return "C.UTF-8";
+}
+
+static int
+initdb(struct servers *servers, const char *data, struct berth_error *e)
+{
+	char locale[64];
+	const char *const argv[] = { servers->programs->initdb, "-D", data, "-U", "postgres", "-A", "trust",
+	                 "-E", "UTF8", locale, "--wal-segsize=1", "--no-sync", NULL };
+
+	snprintf(locale, sizeof locale, "--locale=%s", utf8_locale());
+	return servers_run_tool(servers, argv, NULL, "initdb.log", e);
+}
+
+static int
+create_app(struct servers *servers, const char *data, struct berth_error *e)
+{
+	const char *const argv[] = { servers->programs->postgres, "--single", "-F", "-D", data, "-c",
+	                 "dynamic_shared_memory_type=mmap", "template1", NULL };
+
+	return servers_run_tool(servers, argv, "CREATE DATABASE app\n", "initdb.log", e);
+}
+
+/* An empty `data` in the run's directory, ours until it is filled. */
+static int
+empty_data(struct servers *servers, const struct user *owner, struct berth_error *e)
+{
+	tree_remove(servers->dir->fd, "data");
+	return tree_mkdir(servers->dir->fd, "data", owner, e);
+}
+
+/* Initialises `data`; as the servers' user, for initdb refuses to run as root too. */
+static int
+make_fresh(struct servers *servers, struct berth_error *e)
+{
+	char path[PATH_MAX];
+	int data = empty_data(servers, &servers->user, e);
+
+	if (data < 0)
+		return -1;
+	progress_stage(&servers->watch->progress, "initialising a data directory (kept for the next time)");
+	snprintf(path, sizeof path, "%s/data", servers->dir->path);
+	if (initdb(servers, path, e) < 0 || create_app(servers, path, e) < 0 ||
+	    tree_write(data, "pg_hba.conf", hba, &servers->user, e) < 0) {
+		close(data);
+		return -1;
+	}
+	return data;
+}
+
+static bool
+load(struct servers *servers)
+{
+	struct berth_error e;
+	int data = empty_data(servers, NULL, &e);
+	bool loaded = data >= 0 && cache_load(&servers->cache, data, &servers->user);
+
+	if (data >= 0)
+		close(data);
+	return loaded;
+}
+
+/* With the exclusive lock, so that of many first runs one initialises and the others wait for it. */
+static int
+make_locked(struct servers *servers, bool distrust, struct berth_error *e)
+{
+	int data;
+
+	if (!distrust && load(servers)) {
+		servers->cached = true;
+		return 0;
+	}
+	cache_discard(&servers->cache);
+	data = make_fresh(servers, e);
+	if (data < 0)
+		return -1;
+	cache_store(&servers->cache, data);
+	close(data);
+	return 0;
+}
+
+static int
+make(struct servers *servers, bool distrust, struct berth_error *e)
+{
+	int result;
+
+	servers->cached = false;
+	if (cache_lock(&servers->cache, LOCK_EX)) {
+		result = make_locked(servers, distrust, e);
+		cache_lock(&servers->cache, LOCK_UN);
+		return result;
+	}
+	if (servers->watch->ending)
+		return berth_error_set(e, BERTH_UNAVAILABLE, "interrupted");
+	result = make_fresh(servers, e);
+	if (result >= 0)
+		close(result);
+	return result < 0 ? -1 : 0;
+}
+
+int
+datadir_make(struct servers *servers, struct berth_error *e)
+{
+	progress_stage(&servers->watch->progress, "copying the data directory");
+	if (cache_lock(&servers->cache, LOCK_SH)) {
+		servers->cached = load(servers);
+		cache_lock(&servers->cache, LOCK_UN);
+		if (servers->cached)
+			return 0;
+	}
+	return make(servers, false, e);
+}
+
+int
+datadir_remake(struct servers *servers, struct berth_error *e)
+{
+	say("the cached data directory is broken: making it anew");
+	return make(servers, true, e);
+}

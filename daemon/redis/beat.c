@@ -108,7 +108,7 @@ take_strays(struct redis *redis, const redisReply *strays, const char *event)
 		int64_t fence;
 		int db;
 
-		if (!redis_claim_parse(strays->element[i]->str, &db, &fence, user)
+		if (!redis_claim_parse(redis_reply_text(strays->element[i]), &db, &fence, user)
 		    || redis_box_find(redis, db, fence))
 			continue;
 		log_info(event, LOG_N("db", db), LOG_N("fence", fence), LOG_T("user", user));

@@ -131,13 +131,14 @@ claimed(struct claim *claim, const redisReply *reply)
 {
 	struct redis *redis = claim->redis;
 	int db = (int)reply->element[1]->integer;
-	const char *user = reply->element[3]->str;
+	const char *user = redis_reply_text(reply->element[3]);
 	struct redis_url url = redis->url;
 
 	url.db = db;
 	redis->start = db + 1;
-	claim->box = redis_box_new(redis, db, strtoll(reply->element[2]->str, NULL, 10),
-	                           redis_user_is_ours(user) ? user : "");
+	claim->box =
+		redis_box_new(redis, db, strtoll(redis_reply_text(reply->element[2]), NULL, 10),
+	                      redis_user_is_ours(user) ? user : "");
 	claim->box->slot.mode = claim->box->acl_user[0] ? REDIS_ACL : REDIS_INDEX;
 	if (claim->box->acl_user[0]) {
 		snprintf(url.user, sizeof url.user, "%s", user);

@@ -25,7 +25,7 @@
 #include "daemon/redis/child.h"
 #include "daemon/redis/state.h"
 
-enum { TRIES_MAX = 5, READY_MS = 10000, PING_MS = 2, PING_MAX_MS = 20, NOBODY = 65534 };
+enum { TRIES_MAX = 5, PING_MS = 2, PING_MAX_MS = 20, NOBODY = 65534 };
 
 struct private
 {
@@ -159,13 +159,13 @@ wait_for_it(struct private *private)
 	static const struct conn_events events = { .ready = on_ready, .lost = on_lost };
 	struct conn_config config = {
 		.url = private->url,
-		.deadline_ms = READY_MS,
+		.deadline_ms = private->box->redis->deadline_ms,
 		.retry_ms = PING_MS,
 		.retry_max_ms = PING_MAX_MS,
 	};
 
 	private->conn = conn_new(private->box->redis->base, NULL, &config, &events, private);
-	redis_timer_arm(private->deadline, READY_MS);
+	redis_timer_arm(private->deadline, private->box->redis->deadline_ms);
 }
 
 static int
@@ -258,7 +258,8 @@ on_deadline(evutil_socket_t fd, short what, void *arg)
 	}
 	if (private->error.code == BERTH_OK)
 		berth_error_set(&private->error, BERTH_TIMEOUT,
-		                "a private redis-server did not answer within %d ms", READY_MS);
+		                "a private redis-server did not answer within %d ms",
+		                private->box->redis->deadline_ms);
 	finish(private);
 }
 

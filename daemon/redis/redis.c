@@ -53,6 +53,12 @@ redis_reply_is_array(const redisReply *reply, size_t count)
 	return reply && reply->type == REDIS_REPLY_ARRAY && reply->elements >= count;
 }
 
+const char *
+redis_reply_text(const redisReply *reply)
+{
+	return reply && reply->str ? reply->str : "";
+}
+
 bool
 redis_claim_parse(const char *text, int *db, int64_t *fence, char user[REDIS_ID_MAX])
 {

@@ -79,7 +79,8 @@ take_databases(struct redis *redis, const redisReply *reply, struct berth_error 
 {
 	struct server *server = &redis->server;
 
-	server->databases = redis_reply_is_array(reply, 2) ? atoi(reply->element[1]->str) : 0;
+	server->databases =
+		redis_reply_is_array(reply, 2) ? atoi(redis_reply_text(reply->element[1])) : 0;
 	if (server->databases > REDIS_DATABASES_MAX)
 		server->databases = REDIS_DATABASES_MAX;
 	server->below = server->above = 0;

@@ -116,6 +116,8 @@ void redis_where(const struct redis *redis, char out[REDIS_WHERE_MAX]);
 /* Sets `e` from an error reply, or UNAVAILABLE when there is none. */
 void redis_reply_error(const struct redis *redis, const redisReply *reply, const char *what,
                        struct berth_error *e);
+/* The reply's text; "" when it has none. Borrowed. */
+const char *redis_reply_text(const redisReply *reply);
 /* Whether the reply is an array of at least `count`. */
 bool redis_reply_is_array(const redisReply *reply, size_t count);
 /* Takes "db fence user" apart, as scripts name a claim; user is "" for "-". False: it is not that.

@@ -16,8 +16,9 @@
 #include "daemon/base/resolve.h"
 #include "daemon/pg/target.h"
 #include "daemon/redis/redis.h"
+#include "daemon/redis/url.h"
 
-enum { LOOK_MS = 20, LEAVE_MS = 5000, EXIT_AGAIN = 75 };
+enum { LOOK_MS = 20, LEAVE_MS = 5000, EXIT_AGAIN = 75, PREFIX_MAX = 40 };
 
 static void
 arm(struct event *timer, int ms)
@@ -109,6 +110,14 @@ on_slot_failed(void *arg, struct slot *slot, const struct berth_error *e)
 }
 
 static void
+on_slot_refused(void *arg, enum slot_kind kind)
+{
+	struct berthd *berthd = arg;
+
+	book_slot_refused(&berthd->book, kind);
+}
+
+static void
 on_slot_gone(void *arg, const char *name)
 {
 	struct berthd *berthd = arg;
@@ -117,7 +126,8 @@ on_slot_gone(void *arg, const char *name)
 }
 
 static const struct pool_events pool_events = {
-	.free = on_slot_free, .failed = on_slot_failed, .gone = on_slot_gone,
+	.free = on_slot_free, .failed = on_slot_failed, .refused = on_slot_refused,
+	.gone = on_slot_gone,
 };
 
 static void
@@ -174,25 +184,47 @@ static const struct redis_events redis_events = {
 /* ---- starting ---- */
 
 static int
-read_settings(struct berthd *berthd, struct berth_error *e)
+check_dsn(const struct config *config, struct berth_error *e)
 {
-	const struct config *config = &berthd->config;
-	int level = log_level_of(config->log_level), mode = redis_mode_of(config->redis_default);
+	struct pg_target *target = pg_target_new(config->pg_dsn, e);
 
-	if (level < 0)
+	pg_target_free(target);
+	return target ? 0 : -1;
+}
+
+int
+berthd_check(const struct config *config, struct berth_error *e)
+{
+	struct redis_url url;
+
+	if (log_level_of(config->log_level) < 0)
 		return berth_error_set(e, BERTH_USAGE, "log_level must be error, warn, info or debug, not '%s'",
 		                       config->log_level);
-	if (mode < 0)
+	if (redis_mode_of(config->redis_default) < 0)
 		return berth_error_set(e, BERTH_USAGE, "redis_default must be acl, index, private or none, not '%s'",
 		                       config->redis_default);
-	if (!sql_is_name(config->prefix, strlen(config->prefix)) || strlen(config->prefix) > 40)
+	if (!sql_is_name(config->prefix, strlen(config->prefix)) || strlen(config->prefix) > PREFIX_MAX)
 		return berth_error_set(e, BERTH_USAGE, "prefix must be the beginning of a lower-case identifier, at most "
-		                       "40 bytes, not '%s'", config->prefix);
-	log_set_level(level);
+		                       "%d bytes, not '%s'", PREFIX_MAX, config->prefix);
+	if (*config->redis_url && redis_url_parse(config->redis_url, &url, e) < 0)
+		return -1;
+	explicit_bzero(&url, sizeof url);
+	return check_dsn(config, e);
+}
+
+static void
+read_settings(struct berthd *berthd)
+{
+	const struct config *config = &berthd->config;
+	struct berth_error e;
+
+	log_set_level(log_level_of(config->log_level));
 	log_set_priorities(config->log_priorities);
-	berthd->redis_default = mode;
-	berthd->target = pg_target_new(config->pg_dsn, e);
-	return berthd->target ? 0 : -1;
+	berthd->redis_default = redis_mode_of(config->redis_default);
+	if (!*config->redis_url && berthd->redis_default != REDIS_PRIVATE)
+		berthd->redis_default = REDIS_NONE;
+	berthd->target = pg_target_new(config->pg_dsn, &e);
+	assert(berthd->target);
 }
 
 /* Private servers need no shared one, but the same module speaks to both. */
@@ -209,10 +241,7 @@ start_redis(struct berthd *berthd)
 
 	snprintf(beside, sizeof beside, "%s", config->socket);
 	snprintf(dir, sizeof dir, "%s", *config->redis_private_dir ? config->redis_private_dir : dirname(beside));
-	if (*config->redis_url)
-		berthd->redis = redis_new(berthd->base, berthd->dns, &redis, &redis_events, berthd);
-	else
-		berthd->redis_default = REDIS_NONE;
+	berthd->redis = redis_new(berthd->base, berthd->dns, &redis, &redis_events, berthd);
 	berthd->redis_pool.redis = berthd->redis;
 }
 
@@ -255,8 +284,9 @@ berthd_start(struct berthd *berthd, struct berth_error *e)
 	struct book *book = &berthd->book;
 
 	berthd->started = clock_now();
-	if (read_settings(berthd, e) < 0)
+	if (berthd_check(&berthd->config, e) < 0)
 		return -1;
+	read_settings(berthd);
 	start_events(berthd);
 	registry_init(&berthd->registry, &berthd->config);
 	if (listener_open(&berthd->listener, berthd, e) < 0)
@@ -306,10 +336,7 @@ on_registry_left(void *arg)
 {
 	struct berthd *berthd = arg;
 
-	if (berthd->redis)
-		redis_leave_start(berthd->redis, on_redis_left, berthd);
-	else
-		left(berthd);
+	redis_leave_start(berthd->redis, on_redis_left, berthd);
 }
 
 static void
@@ -325,7 +352,7 @@ on_look(evutil_socket_t fd, short what, void *arg)
 {
 	struct berthd *berthd = arg;
 
-	if (pool_size(&berthd->pool) == 0 && (!berthd->redis || redis_ending(berthd->redis) == 0)
+	if (pool_size(&berthd->pool) == 0 && redis_ending(berthd->redis) == 0
 	    && berthd->redis_pool.claiming == 0)
 		leave(berthd);
 	else
@@ -401,8 +428,7 @@ berthd_fini(struct berthd *berthd)
 	book_fini(book);
 	redis_pool_close(&berthd->redis_pool);
 	redis_pool_fini(&berthd->redis_pool);
-	if (berthd->redis)
-		redis_free(berthd->redis);
+	redis_free(berthd->redis);
 	pg_target_free(berthd->target);
 	event_free(berthd->deadline);
 	event_free(berthd->look);

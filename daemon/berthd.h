@@ -29,7 +29,7 @@ struct berthd {
 	struct pg_target *target;
 	struct pg pg;
 	struct registry registry;
-	struct redis *redis;        /* NULL: no redis_url */
+	struct redis *redis;        /* without redis_url: for private servers alone */
 	struct redis_pool redis_pool;
 	struct pool pool;
 	struct book book;
@@ -45,6 +45,8 @@ struct berthd {
 	uint64_t errors[BERTH_ERROR_CODES];
 };
 
+/* Whether the settings can be worked with; USAGE names the one that cannot. Connects to nothing. */
+int berthd_check(const struct config *config, struct berth_error *e);
 /* Starts everything; events do the rest. -1: it cannot even listen. */
 int berthd_start(struct berthd *berthd, struct berth_error *e);
 /* Runs until it has left. Returns the exit status. */

@@ -23,6 +23,8 @@ struct errand {
 	struct lease *lease; /* NULL: nobody waits for it any more */
 };
 
+enum { REFUSALS_TOLD = 4 }; /* builds that fail in a row before it is no misfortune any more */
+
 static void prepare(struct lease *lease);
 
 void
@@ -226,7 +228,7 @@ book_end(struct lease *lease, enum lease_end why)
 	if (lease->state == LEASE_HELD)
 		book->held--;
 	if (lease->state != LEASE_FAILED) {
-		berth_error_set(&lease->failure, BERTH_NOLEASE, "lease %s has ended: %s", lease->id,
+		berth_error_set(&lease->failure, why == LEASE_END_SHUTDOWN ? BERTH_UNAVAILABLE : BERTH_NOLEASE, "lease %s has ended: %s", lease->id,
 		                lease_end_words(why));
 		lease->state = LEASE_FAILED;
 	}
@@ -460,6 +462,20 @@ book_slot_failed(struct book *book, struct slot *slot, const struct berth_error 
 		fail(lease, e);
 }
 
+/* The server says no again and again: those who wait for that kind hear it, rather than wait on. */
+void
+book_slot_refused(struct book *book, enum slot_kind kind)
+{
+	const struct berth_error *why = &book->pool->why[kind];
+	struct lease *lease, *next;
+
+	if (book->pool->failures[kind] < REFUSALS_TOLD || why->code == BERTH_UNAVAILABLE)
+		return;
+	HASH_ITER(by_id, book->by_id, lease, next)
+		if (lease->state == LEASE_WAITING && wants_pooled_slot(lease, kind))
+			fail(lease, why);
+}
+
 void
 book_redis_lost(struct book *book, struct redis_slot *slot, const char *why)
 {
@@ -615,6 +631,14 @@ book_renew(struct lease *lease, int64_t ttl)
 }
 
 void
+book_told(struct lease *lease)
+{
+	assert(lease->state == LEASE_FAILED);
+	lease->told = true;
+	event_active(lease->timer, EV_TIMEOUT, 0);
+}
+
+void
 book_keep(struct lease *lease, int64_t ttl)
 {
 	unlink_key(lease);
@@ -668,8 +692,9 @@ book_why(const struct lease *lease, char *buffer, size_t size)
 	else if (*lease->want.name && lease->slot->state == SLOT_BUILDING)
 		snprintf(buffer, size, "%s is being built", lease->want.name);
 	else if (!*lease->want.name && !pool_find_free(book->pool, lease->want.kind))
-		snprintf(buffer, size, "%s%s", book->pool->failures ? "no slot can be built: " : "a slot is being built",
-		         book->pool->failures ? book->pool->why.message : "");
+		snprintf(buffer, size, "%s%s",
+		         book->pool->failures[lease->want.kind] ? "no slot can be built: " : "a slot is being built",
+		         book->pool->failures[lease->want.kind] ? book->pool->why[lease->want.kind].message : "");
 	else if (lease->errand)
 		snprintf(buffer, size, "a %s Redis is being prepared", redis_mode_word(lease->want.redis));
 	else

@@ -31,7 +31,7 @@ struct book {
 	struct pg *pg;
 	struct pool *pool;
 	struct redis_pool *redis_pool;
-	struct redis *redis;        /* NULL: there is no Redis */
+	struct redis *redis;
 	struct registry *registry;
 	struct lease *by_id, *by_key;
 	struct queue queue;
@@ -80,10 +80,14 @@ void book_keep(struct lease *lease, int64_t ttl);
 /* Ends it, whatever its state; wakes who waits for it. The lease is gone afterwards. */
 void book_end(struct lease *lease, enum lease_end why);
 
+/* The holder was told of its failure: the lease goes, in the next turn of the loop. */
+void book_told(struct lease *lease);
+
 /* Something may have become possible: grants what can be granted. */
 void book_serve(struct book *book);
 /* Events of the pool and of redis. */
 void book_slot_failed(struct book *book, struct slot *slot, const struct berth_error *e);
+void book_slot_refused(struct book *book, enum slot_kind kind);
 void book_redis_lost(struct book *book, struct redis_slot *slot, const char *why);
 
 /* What the lease waits for, for people; NULL when it does not wait. Points into `buffer` or a constant. */

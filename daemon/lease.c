@@ -23,6 +23,8 @@ lease_deadline(const struct lease *lease, int64_t ttl_max, int64_t grace, enum l
 	int64_t begun = lease->granted ? lease->granted : lease->created;
 	int64_t at = INT64_MAX;
 
+	if (lease->told)
+		return earlier(at, 0, LEASE_END_FAILED, ret_why);
 	at = earlier(at, begun + ttl_max, LEASE_END_MAXIMUM, ret_why);
 	if (lease->detached && lease->connections == 0)
 		at = earlier(at, lease->renewed + lease->want.ttl, LEASE_END_EXPIRED, ret_why);

@@ -78,6 +78,7 @@ struct lease {
 	struct lease_want want;
 	enum lease_state state;
 	struct berth_error failure;
+	bool told;                       /* its holder has heard of the failure: it can go */
 	struct slot *slot;               /* borrowed from the pool; while WAITING, one that is built for it */
 	struct redis_slot *redis;        /* owned until redis_slot_end() */
 	struct errand *errand;           /* a Redis slot is being made for it alone */

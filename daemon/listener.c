@@ -68,6 +68,22 @@ take_lock(struct listener *listener, struct berth_error *e)
 	return 0;
 }
 
+/* Something that answers there without our lock is no berthd of this kind, and is left alone. */
+static bool
+somebody_listens(const struct listener *listener)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	bool listens;
+
+	if (fd < 0)
+		return false;
+	memcpy(address.sun_path, listener->path, sizeof listener->path);
+	listens = connect(fd, (struct sockaddr *)&address, sizeof address) == 0 || errno == EAGAIN;
+	close(fd);
+	return listens;
+}
+
 static int
 clear_path(const struct listener *listener, struct berth_error *e)
 {
@@ -77,6 +93,9 @@ clear_path(const struct listener *listener, struct berth_error *e)
 		return 0;
 	if (!S_ISSOCK(st.st_mode))
 		return berth_error_set(e, BERTH_INUSE, "%s is there and is no socket; set socket to another path",
+		                       listener->path);
+	if (somebody_listens(listener))
+		return berth_error_set(e, BERTH_INUSE, "another program listens on %s; set socket to another path",
 		                       listener->path);
 	unlink(listener->path);
 	return 0;

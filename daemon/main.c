@@ -7,6 +7,19 @@
 
 #include "daemon/berthd.h"
 
+static int
+check(struct config *config)
+{
+	struct berth_error e = { .code = BERTH_OK };
+
+	if (berthd_check(config, &e) < 0)
+		fprintf(stderr, "berthd: %s %s\n", berth_error_name(e.code), e.message);
+	else
+		puts("berthd: the settings are good");
+	config_fini(config);
+	return berth_error_exit_status(e.code);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -30,11 +43,8 @@ main(int argc, char **argv)
 		config_fini(&berthd.config);
 		return 0;
 	}
-	if (asked == CONFIG_CHECK) {
-		puts("berthd: the settings are good");
-		config_fini(&berthd.config);
-		return 0;
-	}
+	if (asked == CONFIG_CHECK)
+		return check(&berthd.config);
 	if (berthd_start(&berthd, &e) < 0) {
 		fprintf(stderr, "berthd: %s %s\n", berth_error_name(e.code), e.message);
 		return berth_error_exit_status(e.code);

@@ -150,10 +150,13 @@ build_failed(struct pool *pool, struct slot *slot, const struct berth_error *e)
 		pool->events->failed(pool->arg, slot, e);
 		assert(!slot->lease);
 	} else {
-		pool->why = *e;
-		delay(pool->retry, random_backoff_ms(pool->failures++, RETRY_BASE_MS, RETRY_MAX_MS));
+		pool->why[slot->kind] = *e;
+		delay(pool->retry[slot->kind], random_backoff_ms(pool->failures[slot->kind]++, RETRY_BASE_MS,
+		                                                 RETRY_MAX_MS));
 	}
 	move(pool, slot, SLOT_DROPPING);
+	if (!lease)
+		pool->events->refused(pool->arg, slot->kind);
 }
 
 static void
@@ -167,7 +170,7 @@ on_built(void *arg, struct slot *slot, const struct berth_error *e)
 	} else if (pool->closing || slot->unwanted) {
 		move(pool, slot, SLOT_DROPPING); /* nobody wants it any more */
 	} else {
-		pool->failures = 0;
+		pool->failures[slot->kind] = 0;
 		move(pool, slot, SLOT_FREE);
 		log_debug("slot.build", LOG_T("slot", slot->name), LOG_N("fence", slot->fence));
 		pool->events->free(pool->arg, slot);
@@ -230,8 +233,8 @@ pump(struct pool *pool)
 {
 	if (!pool->open || !pg_up(pool->site.pg, NULL))
 		return;
-	if (!pool->closing && !event_pending(pool->retry, EV_TIMEOUT, NULL))
-		for (int kind = 0; kind < SLOT_KINDS; kind++)
+	for (int kind = 0; kind < SLOT_KINDS && !pool->closing; kind++)
+		if (!event_pending(pool->retry[kind], EV_TIMEOUT, NULL))
 			start_builds(pool, kind);
 	start_drops(pool);
 }
@@ -251,9 +254,11 @@ pool_init(struct pool *pool, struct event_base *base, const struct slot_site *si
 	*pool = (struct pool){ .site = *site, .base = base, .events = events, .arg = arg };
 	for (int i = 0; i < SLOT_STATE_COUNT; i++)
 		TAILQ_INIT(&pool->lists[i]);
-	pool->retry = event_new(base, -1, 0, on_retry_build, pool);
-	if (!pool->retry)
-		abort();
+	for (int kind = 0; kind < SLOT_KINDS; kind++) {
+		pool->retry[kind] = event_new(base, -1, 0, on_retry_build, pool);
+		if (!pool->retry[kind])
+			abort();
+	}
 }
 
 void
@@ -267,15 +272,18 @@ pool_fini(struct pool *pool)
 			forget(pool, slot);
 		}
 	}
-	event_free(pool->retry);
+	for (int kind = 0; kind < SLOT_KINDS; kind++)
+		event_free(pool->retry[kind]);
 }
 
 void
 pool_up(struct pool *pool)
 {
 	pool->open = true;
-	pool->failures = 0;
-	event_del(pool->retry);
+	for (int kind = 0; kind < SLOT_KINDS; kind++) {
+		pool->failures[kind] = 0;
+		event_del(pool->retry[kind]);
+	}
 	pump(pool);
 }
 

@@ -16,6 +16,8 @@ struct pool_events {
 	void (*free)(void *arg, struct slot *slot);
 	/* The slot that slot->lease had built by name could not be; it is being dropped. */
 	void (*failed)(void *arg, struct slot *slot, const struct berth_error *e);
+	/* One that is anybody's could not be built; pool->failures tells how often in a row. */
+	void (*refused)(void *arg, enum slot_kind kind);
 	/* Nothing is left of `name`. */
 	void (*gone)(void *arg, const char *name);
 };
@@ -34,9 +36,9 @@ struct pool {
 	int demand[SLOT_KINDS];      /* leases that wait for anybody's slot; set by pool_demand() */
 	int dropping;                /* drops under way */
 	unsigned serial;             /* of generated names */
-	int failures;                /* builds that failed in a row */
-	struct berth_error why;      /* the last of them */
-	struct event *retry;         /* builds go on then */
+	int failures[SLOT_KINDS];    /* builds that failed in a row */
+	struct berth_error why[SLOT_KINDS]; /* the last of them */
+	struct event *retry[SLOT_KINDS];    /* builds of that kind go on then */
 	bool open;                   /* between pool_up() and pool_down() */
 	bool closing;                /* no more builds */
 	struct pool_stats stats;

@@ -47,7 +47,7 @@ redis_pool_pump(struct redis_pool *pool)
 {
 	int n;
 
-	if (!pool->redis || pool->closing || !redis_up(pool->redis, NULL)
+	if (pool->closing || !redis_up(pool->redis, NULL)
 	    || event_pending(pool->retry, EV_TIMEOUT, NULL))
 		return;
 	n = redis_pool_shortage(pool->keep, redis_leasable(pool->redis), pool->free_count, pool->claiming,

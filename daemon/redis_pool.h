@@ -14,7 +14,7 @@
 enum { REDIS_POOL_MAX = 256 };
 
 struct redis_pool {
-	struct redis *redis;      /* borrowed; NULL: there is no Redis */
+	struct redis *redis;      /* borrowed */
 	enum redis_mode mode;     /* what is claimed ahead: REDIS_ACL or REDIS_INDEX */
 	int keep;                 /* setting pool_redis */
 	struct redis_slot *free[REDIS_POOL_MAX];

@@ -68,7 +68,7 @@ reply_nothing_yet(struct reply *reply)
 }
 
 void
-reply_lease(struct session *session, const struct lease *lease)
+reply_lease(struct session *session, struct lease *lease)
 {
 	struct reply *reply = &session->reply;
 	char why[BERTH_ERROR_MESSAGE_MAX + 256];
@@ -76,6 +76,7 @@ reply_lease(struct session *session, const struct lease *lease)
 	if (lease->state == LEASE_FAILED) {
 		session->berthd->errors[lease->failure.code]++;
 		reply_error(reply, &lease->failure);
+		book_told(lease);
 		return;
 	}
 	reply_map(reply, LEASE_FIELDS);

@@ -47,4 +47,4 @@ int argument_word(const struct request_arg *arg, const char *what, size_t most, 
 /* The lease that argv[1] names, as this session may see it; NULL: the error was replied. */
 struct lease *verb_lease_arg(struct session *session, const struct request *request);
 /* Replies with the lease's map, or with the error it ended with. */
-void reply_lease(struct session *session, const struct lease *lease);
+void reply_lease(struct session *session, struct lease *lease);

@@ -53,9 +53,9 @@ want_redis(const struct berthd *berthd, const struct option *option, struct leas
 
 	if (mode < 0)
 		return berth_error_set(e, BERTH_USAGE, "REDIS is index, acl, private or none, not '%s'", option->text);
-	if (mode != REDIS_NONE && !berthd->redis)
+	if (mode != REDIS_NONE && mode != REDIS_PRIVATE && !*berthd->config.redis_url)
 		return berth_error_set(e, BERTH_USAGE, "REDIS %s cannot be had: this berthd has no redis_url; ask for "
-		                       "REDIS none, or set it", redis_mode_word(mode));
+		                       "REDIS none or private, or set it", redis_mode_word(mode));
 	if (option->said && mode == REDIS_ACL && redis_up(berthd->redis, NULL) && !redis_acl_allowed(berthd->redis))
 		return berth_error_set(e, BERTH_REDISERR, "REDIS acl cannot be had: this Redis does not let berthd make "
 		                       "users (ACL SETUSER); ask for REDIS index or private");

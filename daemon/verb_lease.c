@@ -29,12 +29,6 @@ one_number(struct session *session, const struct request *request, struct option
 	return false;
 }
 
-static void
-answer(struct session *session, struct lease *lease)
-{
-	reply_lease(session, lease);
-}
-
 void
 verb_lease(struct session *session, const struct request *request)
 {
@@ -44,7 +38,7 @@ verb_lease(struct session *session, const struct request *request)
 	if (!one_number(session, request, &wait) || !(lease = verb_lease_arg(session, request)))
 		return;
 	if (lease->state == LEASE_WAITING && wait.number > 0)
-		session_wait(session, lease, wait.number, answer);
+		session_wait(session, lease, wait.number, reply_lease);
 	else
 		reply_lease(session, lease);
 }

@@ -131,9 +131,7 @@ info_redis(struct info *info)
 	const struct berthd *berthd = info->berthd;
 	struct berth_error why = { .message = "" };
 
-	add(info, "redis_configured:%d", berthd->redis != NULL);
-	if (!berthd->redis)
-		return;
+	add(info, "redis_configured:%d", *berthd->config.redis_url != '\0');
 	add(info, "redis_up:%d", redis_up(berthd->redis, &why));
 	add(info, "redis_why:%s", why.message);
 	add(info, "redis_server_version:%s", redis_version(berthd->redis));

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+/* Running CMD and waiting for it: signals, job control, and an eye on the daemon. */
+#include "client/cli/holder.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "client/cli/complain.h"
+#include "client/cli/run/progress.h"
+#include "client/cli/run/witness.h"
+
+enum { NOT_EXECUTABLE = 126, NOT_FOUND = 127, SIGNALLED = 128 };
+
+static const int passed_on[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH };
+static const int stopping[] = { SIGHUP, SIGINT, SIGTERM };
+
+struct holder {
+	sigset_t mask;        /* as we found it */
+	bool ignores_sigchld; /* likewise */
+	sigset_t passed;
+	int signals;          /* signalfd */
+	struct witness witness;
+	pid_t pid;
+	int status;           /* of wait(), once over */
+	bool over;
+};
+
+/* Those of the signals that our caller has not ignored: nohup(1) is to stay nohup. */
+static sigset_t
+not_ignored(const int *signals, size_t count)
+{
+	struct sigaction now;
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < count; i++)
+		if (sigaction(signals[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN)
+			sigaddset(&set, signals[i]);
+	return set;
+}
+
+static void
+take_signals(struct holder *h)
+{
+	struct sigaction old;
+	sigset_t blocked;
+
+	h->passed = not_ignored(passed_on, sizeof passed_on / sizeof *passed_on);
+	blocked = h->passed;
+	sigaddset(&blocked, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &blocked, &h->mask);
+	sigaction(SIGCHLD, &(struct sigaction){ .sa_handler = SIG_DFL }, &old);
+	h->ignores_sigchld = old.sa_handler == SIG_IGN;
+	h->signals = signalfd(-1, &blocked, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static void __attribute__((noreturn))
+become(const struct holder *h, char **command, pid_t parent)
+{
+	int error;
+
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (getppid() != parent)
+		_exit(NOT_EXECUTABLE); /* it died before we asked */
+	if (h->ignores_sigchld)
+		signal(SIGCHLD, SIG_IGN);
+	sigprocmask(SIG_SETMASK, &h->mask, NULL);
+	execvp(command[0], command);
+	error = errno;
+	notice("%s: %s", command[0], strerror(error));
+	_exit(error == ENOENT ? NOT_FOUND : NOT_EXECUTABLE);
+}
+
+/*
+ * CMD stopped itself, as an editor does on ^Z. The shell waits for us, so we stop too. When it lets
+ * us go on, so may CMD. (A ^Z of the terminal stops both of us without any of this.)
+ */
+static void
+stop_along(const struct holder *h, int sig)
+{
+	if (sig != SIGTSTP && sig != SIGTTIN && sig != SIGTTOU)
+		return;
+	kill(getpid(), SIGSTOP);
+	kill(h->pid, SIGCONT);
+}
+
+static void
+reap(struct holder *h)
+{
+	int status;
+
+	while (!h->over && waitpid(h->pid, &status, WNOHANG | WUNTRACED) == h->pid) {
+		if (WIFSTOPPED(status)) {
+			stop_along(h, WSTOPSIG(status));
+			continue;
+		}
+		h->status = status;
+		h->over = true;
+	}
+}
+
+static void
+on_signals(struct holder *h)
+{
+	struct signalfd_siginfo info;
+
+	while (read(h->signals, &info, sizeof info) == sizeof info) {
+		int sig = (int)info.ssi_signo;
+
+		if (sig == SIGCHLD)
+			reap(h);
+		else if (!h->over && !witness_saw(&h->witness, sig, now_us()))
+			kill(h->pid, sig);
+	}
+}
+
+/* Waits for signals, for the daemon (until it is gone) and for `input` (-1: not). */
+static void
+wait_for(struct pollfd fds[3], int signals, int daemon, int input)
+{
+	fds[0] = (struct pollfd){ .fd = signals, .events = POLLIN };
+	fds[1] = (struct pollfd){ .fd = daemon, .events = POLLIN };
+	fds[2] = (struct pollfd){ .fd = input, .events = POLLIN };
+	if (poll(fds, 3, -1) < 0)
+		memset(fds, 0, 3 * sizeof *fds);
+}
+
+static void
+wait_for_end(struct holder *h, const struct berth_client *client)
+{
+	int daemon = berth_fd(client);
+	struct pollfd fds[3];
+
+	while (!h->over) {
+		wait_for(fds, h->signals, daemon, -1);
+		if (fds[0].revents)
+			on_signals(h);
+		if (fds[1].revents && !h->over) {
+			notice("UNAVAILABLE the daemon at %s went away; the lease may be gone", berth_path(client));
+			daemon = -1;
+		}
+	}
+}
+
+static int
+exit_status(int status)
+{
+	return WIFEXITED(status) ? WEXITSTATUS(status) : SIGNALLED + WTERMSIG(status);
+}
+
+int
+holder_run(int argc, char **command, const struct berth_client *client)
+{
+	struct holder h = { .witness = { .pid = -1, .reports = -1 } };
+	pid_t parent = getpid();
+
+	take_signals(&h);
+	witness_start(&h.witness, &h.passed, argc, command);
+	h.pid = fork();
+	if (h.pid == 0)
+		become(&h, command, parent);
+	if (h.pid < 0) {
+		notice("%s: %s", command[0], strerror(errno));
+		h.status = NOT_EXECUTABLE << 8;
+		h.over = true;
+	}
+	wait_for_end(&h, client);
+	witness_stop(&h.witness);
+	close(h.signals);
+	return exit_status(h.status);
+}
+
+/* Whether there is more to come; what is there is thrown away. */
+static bool
+drain(int input)
+{
+	char buf[4096];
+	ssize_t n = read(input, buf, sizeof buf);
+
+	return n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN));
+}
+
+int
+holder_wait(const struct berth_client *client)
+{
+	sigset_t set = not_ignored(stopping, sizeof stopping / sizeof *stopping);
+	struct pollfd fds[3] = { 0 };
+	struct berth_error e;
+	int signals;
+
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	do {
+		wait_for(fds, signals, berth_fd(client), STDIN_FILENO);
+		if (fds[1].revents) {
+			berth_error_set(&e, BERTH_UNAVAILABLE, "the daemon at %s went away", berth_path(client));
+			complain(NULL, &e);
+			return EXIT_UNREACHABLE;
+		}
+	} while (!fds[0].revents && (!fds[2].revents || drain(STDIN_FILENO)));
+	return 0;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/* Connecting to the daemon, with help for when it is not there. */
+#include "client/cli/session.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/cli/complain.h"
+
+static int
+unreachable(const struct berth_error *e)
+{
+	complain(NULL, e);
+	hint("--socket PATH or BERTH_SOCKET says where the daemon listens; without any daemon,"
+	     " `berth run -- CMD` starts everything CMD needs");
+	return EXIT_UNREACHABLE;
+}
+
+int
+session_open(const struct invocation *asked, struct berth_client **ret)
+{
+	struct berth_error e;
+
+	if (berth_open(asked->socket, ret, &e) == 0)
+		return 0;
+	if (e.code == BERTH_UNAVAILABLE || e.code == BERTH_TIMEOUT)
+		return unreachable(&e);
+	return complain(NULL, &e);
+}
+
+char *
+session_path(const struct berth_client *client)
+{
+	char *path = realpath(berth_path(client), NULL);
+
+	return path ? path : need(strdup(berth_path(client)));
+}
+
+const char *
+session_lease(const struct command *command, const struct invocation *asked)
+{
+	const char *id = asked->argc > 0 ? asked->argv[0] : getenv("BERTH_LEASE");
+
+	if (id && *id)
+		return id;
+	complain_usage(command->name, "which lease? Give its id or RUN/WORKER, or set BERTH_LEASE");
+	return NULL;
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* What most commands begin with: a connection, and the lease that is meant. */
+#pragma once
+
+#include "client/cli/command.h"
+#include "client/lib/berth.h"
+
+/* 0 with *ret open, to be closed by the caller, or the exit status after a complaint. */
+int session_open(const struct invocation *asked, struct berth_client **ret);
+/* The socket's path as CMD will find it from any directory. Owned by the caller. */
+char *session_path(const struct berth_client *client);
+/* The lease named by the first word, else by $BERTH_LEASE; NULL after a complaint. */
+const char *session_lease(const struct command *command, const struct invocation *asked);

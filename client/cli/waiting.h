@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* Shows on stderr what is waited for: redrawn in place on a terminal, one line otherwise. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct waiting {
+	long long most_ms;
+	int64_t began_ms;
+	bool terminal;
+	bool shown;
+};
+
+void waiting_init(struct waiting *waiting, long long most_ms);
+/* For berth_options.progress; `arg` is the struct waiting. Never stops the waiting. */
+int waiting_show(void *arg, int position, const char *why);
+/* Clears the line, if there is one. */
+void waiting_end(struct waiting *waiting);

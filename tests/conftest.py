@@ -109,6 +109,7 @@ def make_daemon(request, pg, redis_server, make_pg, make_redis):
     wrong = []
     for daemon in daemons:
         wrong += [f"{daemon.socket.parent.name}: {w}" for w in daemon.finish()]
+    wrong += [f"left: {file}" for daemon in daemons for file in daemon.files()]
     for server in {id(d.pg): d.pg for d in daemons if d.pg}.values():
         wrong += _left(left, server, None)
     for server in {id(d.redis): d.redis for d in daemons if d.redis}.values():

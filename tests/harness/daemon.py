@@ -26,6 +26,9 @@ NOBODY = 65534
 # Small and quick, so that stories see pools fill and run dry.
 DEFAULTS = {"pool_schemas": 2, "pool_redis": 2, "drain_ms": 10000}
 
+# What may be in the daemon's directory when it is gone; the lock file is never unlinked.
+REMAINS = {"log", "b.sock.lock"}
+
 # What must not be seen by other users goes through the environment, not the command line.
 SECRET = ("pg_dsn", "redis_url")
 
@@ -52,10 +55,7 @@ class Daemon:
         self.wrapper = shlex.split(os.environ.get("BERTHD_WRAPPER", "")) + settings.pop(
             "wrapper", []
         )
-        self.settings = DEFAULTS | {
-            "socket": self.socket,
-            "redis_private_dir": self.dir / "private",
-        }
+        self.settings = DEFAULTS | {"socket": self.socket}
         if pg:
             self.settings["pg_dsn"] = pg.dsn()
         if redis_server:
@@ -124,6 +124,15 @@ class Daemon:
     def stop(self, sig: int = signal.SIGTERM) -> int:
         """Ends it; the exit status."""
         return process.stop(self.process, sig, 30 * SLOW)
+
+    def leave(self) -> int:
+        """SIGTERM, unless it is leaving already (a second one would cut that short)."""
+        if not self.log.has(event="berthd.shutdown"):
+            return self.stop()
+        try:
+            return self.process.wait(30 * SLOW)
+        except subprocess.TimeoutExpired:
+            return self.stop(signal.SIGKILL)
 
     def kill(self) -> None:
         """SIGKILL: what it made stays, for another runner to clear away."""
@@ -219,18 +228,24 @@ class Daemon:
         self.hang_up()
         if self.running():
             wrong += self._idle()
-            self.stop()
+            self.leave()
         if self.process and self.process.returncode != self.expected_exit:
             wrong.append(f"exit status {self.process.returncode}, not {self.expected_exit}")
         if not os.environ.get("BERTHD_WRAPPER"):
-            wrong += [f"stray line on stderr: {x}" for x in self.log.strays()[:40]]
-        if self.expected_exit == 0 and self.process:
-            if self.socket.exists():
-                wrong.append(f"the socket {self.socket} is still there")
-            private = self.dir / "private"
-            if private.exists():
-                wrong += [f"file {p}" for p in private.rglob("*")]
+            wrong += [f"stray line on stderr: {x}" for x in self._strays()[:40]]
         return wrong
+
+    def files(self) -> list[str]:
+        """What a berthd that ended well has not removed; ask when all that share it are gone."""
+        if self.expected_exit or not self.process:
+            return []
+        return [f"file {p}" for p in self.dir.rglob("*") if p.name not in REMAINS]
+
+    def _strays(self) -> list[str]:
+        """Lines that are no log; one that did not come to run may say why to a person."""
+        return [
+            x for x in self.log.strays() if self.expected_exit <= 0 or not x.startswith("berthd: ")
+        ]
 
     def _idle(self) -> list[str]:
         """With nobody connected, no attached lease and no client's descriptor may remain."""

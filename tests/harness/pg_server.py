@@ -142,7 +142,7 @@ class PgServer:
     ) -> str:
         if password is None and user == DAEMON:
             password = DAEMON_PASSWORD
-        who = quote(user) + (f":{quote(password)}" if password else "")
+        who = quote(user, safe="") + (f":{quote(password, safe='')}" if password else "")
         if tcp:
             return f"postgresql://{who}@127.0.0.1:{self.port}/{db}"
         return f"postgresql://{who}@/{db}?host={quote(str(self.dir), safe='')}&port={self.port}"

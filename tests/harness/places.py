@@ -29,7 +29,7 @@ for _ in range(20):
 
 
 def root() -> Path:
-    """This process' directory, on a tmpfs if there is one; gone when the process is, even killed."""
+    """This process' directory, on a tmpfs if there is one; gone with the process, even killed."""
     global _root
     if _root is None:
         base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None

@@ -88,7 +88,11 @@ class RedisServer:
 
     def url(self, tcp: bool = False) -> str:
         """What berthd is given."""
-        who = f"{quote(self.user)}:{quote(self.user_password)}@" if self.user_password else ""
+        who = (
+            f"{quote(self.user, safe='')}:{quote(self.user_password, safe='')}@"
+            if self.user_password
+            else ""
+        )
         return f"redis://{who}127.0.0.1:{self.port}" if tcp else f"unix://{who}{self.socket}"
 
     def db(self, number: int) -> redis.Redis:
@@ -131,10 +135,10 @@ class RedisServer:
         return found + [f"meta {line}" for line in self.meta()]
 
     def meta(self) -> list[str]:
-        """What the registry in META says besides counters and its version."""
+        """The claims and runners in META; its counters (berth:meta) stay, fences rise for ever."""
         meta = self.db(self.meta_db)
         found = []
-        for key in sorted(meta.scan_iter()):
+        for key in sorted(set(meta.scan_iter()) - {"berth:meta"}):
             kind = meta.type(key)
             if kind == "hash":
                 found += [f"{key}: {f}={v}" for f, v in meta.hgetall(key).items()]

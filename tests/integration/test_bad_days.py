@@ -25,22 +25,22 @@ def error_of(client, *words) -> ReplyError:
 def unavailable(daemon, *words_wanted):
     """ACQUIRE without WAIT says UNAVAILABLE and these words; INFO works meanwhile."""
     client = daemon.client()
-    error = eventually(lambda: _unavailable(client), 10)
-    for word in words_wanted:
-        assert word in error.message, error
+    error = eventually(lambda: _unavailable(client, words_wanted), 10)
     assert client.info()
     assert client.leases() == []
     return error
 
 
-def _unavailable(client):
+def _unavailable(client, words):
+    """The error, once it says these words (at first berthd is "still connecting")."""
     client.send("ACQUIRE", "gw-probe")
     answer = client.read_any()
-    if isinstance(answer, ReplyError):
-        assert answer.code == "UNAVAILABLE", answer
-        return answer
-    client("RELEASE", as_map(answer).lease)
-    return None
+    if not isinstance(answer, ReplyError):
+        client("RELEASE", as_map(answer).lease)
+        return None
+    assert answer.code == "UNAVAILABLE", answer
+    assert [w for w in words if w not in answer.message] == [], answer
+    return answer
 
 
 # At the start.
@@ -259,6 +259,34 @@ def test_redis_is_frozen_for_a_while(make_daemon, own_redis):
             own_redis.resume()
 
     under_load(daemon, freeze)
+
+
+def test_what_postgresql_will_never_allow_is_an_error_and_not_a_wait(make_daemon, make_pg):
+    """berthd's role may not make databases: that does not change by waiting."""
+    pg = make_pg(superuser=False)
+    pg.sql("ALTER ROLE berthd NOCREATEDB")
+    client = make_daemon(pg=pg).client()
+    error = error_of(client, "ACQUIRE", "gw0", "KIND", "database", "WAIT", "10000")
+    assert error.code == "PGERR" and "permission denied to create database" in error.message
+    assert client.acquire("gw1").state == "held"
+
+
+def test_a_redis_that_refuses_to_write_is_said_and_recovers(make_daemon, own_redis):
+    """It became a replica: it answers, but takes nothing."""
+    daemon = make_daemon(redis=own_redis, pool_redis=0).ready()
+    own_redis.db(0).execute_command("REPLICAOF", "127.0.0.1", "1")
+    client = daemon.client()
+    names = iter(range(1000))
+    error = eventually(lambda: _refused(client, f"late{next(names)}"))
+    assert error.code in ("UNAVAILABLE", "REDISERR") and "READONLY" in error.message
+    own_redis.db(0).execute_command("REPLICAOF", "NO", "ONE")
+    assert client.acquire("gw0", wait=30000).state == "held"
+
+
+def _refused(client, worker):
+    client.send("ACQUIRE", worker, "WAIT", "300")
+    answer = client.read_any()
+    return answer if isinstance(answer, ReplyError) else None
 
 
 def test_a_held_lease_survives_a_restart_of_postgresql(make_daemon, own_pg):

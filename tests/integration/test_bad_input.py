@@ -339,12 +339,11 @@ def test_another_uid_s_process_may_use_an_open_socket(daemon):
 @pytest.mark.root
 def test_who_may_not_open_the_socket_cannot_connect(daemon):
     assert os.stat(daemon.socket).st_mode & 0o777 == 0o660
-    os.seteuid(65534)
-    try:
-        with pytest.raises(PermissionError):
-            Client(daemon.socket)
-    finally:
-        os.seteuid(0)
+    argv = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "redis-cli"]
+    done = subprocess.run(
+        [*argv, "-s", str(daemon.socket), "PING"], capture_output=True, text=True, timeout=30
+    )
+    assert "Permission denied" in done.stdout + done.stderr
 
 
 # Slow, half, mute and deaf.
@@ -534,13 +533,16 @@ def test_running_out_of_descriptors_refuses_and_recovers(make_daemon):
     for client in crowd:
         try:
             client.send("PING")
+        except BrokenPipeError:
+            pass  # sent away already; the reason can still be read
+        try:
             answer = client.read_any()
             outcomes.add(answer.code if isinstance(answer, ReplyError) else answer)
-        except (EOFError, BrokenPipeError, ConnectionResetError):
-            outcomes.add("closed")
-    assert outcomes <= {"PONG", "LIMIT", "closed"} and "LIMIT" in outcomes, outcomes
-    assert first.lease(lease.lease).state == "held"
+        except (EOFError, ConnectionResetError):
+            outcomes.add("closed without a word")
     for client in crowd:
         client.close()
+    assert outcomes == {"PONG", "LIMIT"}
+    assert first.lease(lease.lease).state == "held"
     eventually(lambda: answers(daemon))
     assert daemon.client().acquire("gw1").state == "held"

@@ -132,7 +132,8 @@ def test_an_index_lease_leaves_no_key_either(daemon):
     worker.redis("SET", "k", "v")
     worker.kill()
     eventually(lambda: nothing_left_of(daemon, lease))
-    eventually(lambda: not [m for m in daemon.redis.meta() if lease.lease in m])
+    claim = f"berth:claims: {lease.redis_db}="
+    eventually(lambda: not [m for m in daemon.redis.meta() if m.startswith(claim)])
 
 
 def test_a_private_redis_goes_with_its_worker(daemon):

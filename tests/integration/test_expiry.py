@@ -165,14 +165,19 @@ def test_detach_lets_go_of_the_connection(daemon):
     assert watcher("RELEASE", lease.lease) == "OK"
 
 
-def test_attach_binds_a_detached_lease_to_a_connection_again(daemon):
-    lease = daemon.client().acquire("gw0", detach=True, ttl=60000)
+def test_while_somebody_is_attached_a_detached_lease_does_not_expire(daemon):
+    lease = daemon.client().acquire("gw0", detach=True, ttl=600)
     daemon.hang_up()
     client = daemon.client()
     mine = client("ATTACH", lease.lease, lease.fence)
     assert as_map(mine).dsn == lease.dsn
+    stays(lambda: client.lease(lease.lease).state == "held", 0.9)
+    assert client.lease(lease.lease).expires_ms > 60000
     client.close()
-    eventually(lambda: ended(daemon, lease))
+    watcher = daemon.client()
+    eventually(lambda: watcher.leases()[0].connections == 0)
+    assert watcher.lease(lease.lease).state == "held", "what was detached stays detached"
+    eventually(lambda: ended(daemon, lease), 5)
 
 
 def test_attach_binds_to_a_second_connection(daemon):

@@ -60,7 +60,8 @@ def test_lines_that_are_no_log_are_noticed(tmp_path):
     assert Log(tmp_path / "log").has(event="a")
 
 
-def test_what_is_left_in_postgresql_is_noticed(pg):
+def test_what_is_left_in_postgresql_is_noticed(own_pg):
+    pg = own_pg
     pg.sql("CREATE ROLE test_left LOGIN PASSWORD 'pw'")
     pg.sql("CREATE SCHEMA test_left AUTHORIZATION test_left")
     pg.sql("CREATE DATABASE test_left OWNER test_left")

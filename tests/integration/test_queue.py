@@ -19,8 +19,6 @@ def narrow(make_daemon, make_redis):
 def queued(client, worker, **options):
     """Asks without WAIT, and is queued."""
     lease = client.acquire(worker, wait=None, **options)
-    eventually(lambda: client.lease(lease.lease).state != "building")
-    lease = client.lease(lease.lease)
     assert lease.state == "queued", lease
     return lease
 
@@ -34,8 +32,8 @@ def test_when_everything_is_leased_the_next_is_queued_and_knows_why(narrow):
     two_holders(narrow)
     client = narrow.client()
     lease = queued(client, "gw0")
-    assert lease.position == 1
-    assert "edis" in lease.why
+    assert lease.position == 1 and lease.why
+    eventually(lambda: "edis" in client.lease(lease.lease).why)
     for field in ("dsn", "host", "port", "user", "password", "redis_url", "redis_db", "redis_user"):
         assert lease[field] is None, field
 
@@ -185,14 +183,29 @@ def test_schema_and_redis_are_granted_together_or_not_at_all(narrow):
     """Whoever waits for Redis holds no schema meanwhile."""
     two_holders(narrow)
     client = narrow.client()
-    for i in range(6):
-        queued(client, f"gw{i}", name=f"test_waiting_{i}")
+    for i in range(3):
+        queued(client, f"gw{i}")
+    for i in range(3):
+        client.acquire(f"named{i}", name=f"test_waiting_{i}", wait=None)
 
     slots = [as_map(s) for s in client("SLOTS")]
     held = [s for s in slots if "held" in [str(v).lower() for v in s.values()]]
     assert len(held) == 2
     for x in client.leases("RUN", "default"):
         assert x.redis_db is None, x
+
+
+def test_a_named_lease_whose_schema_is_there_waits_for_redis_like_others(narrow):
+    two_holders(narrow)
+    client = narrow.client()
+    lease = client.acquire("gw0", name="test_named", wait=None)
+    eventually(lambda: narrow.pg.schema_exists("test_named"))
+    seen = eventually(lambda: _queued(client.lease(lease.lease)), 5)
+    assert seen.position == 1 and "edis" in seen.why
+
+
+def _queued(lease):
+    return lease if lease.state == "queued" else None
 
 
 def test_who_needs_no_redis_does_not_wait_for_it(narrow):

@@ -58,7 +58,7 @@ def test_no_password_reaches_log_list_error_or_process_title(busy):
     for words in (
         ("ACQUIRE", "x", "NAME", "test_exact", "WAIT", "3000"),
         ("ACQUIRE", "x", "TTL", "0"),
-        ("ATTACH", "default/gw4", "1"),
+        ("ATTACH", "default/gw4", "999999"),
         ("LEASE", "no/such"),
     ):
         with pytest.raises(ReplyError) as e:
@@ -91,7 +91,8 @@ def test_no_password_reaches_log_list_error_or_process_title(busy):
 
 def test_postgresql_s_log_sees_verifiers_only(busy):
     daemon, secrets = busy
-    log = daemon.pg.log.read_text(errors="replace")
+    lines = daemon.pg.log.read_text(errors="replace").splitlines()
+    log = "\n".join(x for x in lines if "postgres@" not in x)  # but for what the harness said
     assert "CREATE ROLE" in log.upper(), "the story needs log_statement=all to work"
     assert found_in(log, secrets) == []
     for password in re.findall(r"PASSWORD\s+(?:E)?'([^']*)'", log, re.I):

@@ -44,8 +44,8 @@ def test_a_signal_drops_everything_and_exits_0(daemon, sig):
         sessions[0].execute("SELECT 1")
 
 
-def test_a_second_signal_exits_at_once(make_daemon, own_pg):
-    daemon = make_daemon(pg=own_pg, drain_ms=60000)
+def test_a_second_signal_exits_at_once(make_daemon, own_pg, own_redis):
+    daemon = make_daemon(pg=own_pg, redis=own_redis, drain_ms=60000)
     daemon.client().acquire("gw0")
     own_pg.pause()
     try:
@@ -56,7 +56,7 @@ def test_a_second_signal_exits_at_once(make_daemon, own_pg):
     finally:
         own_pg.resume()
     daemon.expected_exit = status
-    own_pg.scrub()
+    own_pg.scrub(), own_redis.scrub()
 
 
 def _accepts(daemon) -> bool:
@@ -161,11 +161,15 @@ def test_a_stale_socket_is_replaced(make_daemon):
 
 
 def test_after_a_kill_the_next_one_starts_on_the_same_socket(make_daemon):
-    first = make_daemon()
+    quick = {"runner_grace_ms": 1000, "heartbeat_ms": 200}
+    first = make_daemon(**quick)
+    lease = first.client().acquire("gw0")
     first.kill()
     assert first.socket.exists()
-    second = make_daemon(socket=first.socket)
-    assert second.client()("PING") == "PONG"
+    second = make_daemon(socket=first.socket, **quick)
+    assert second.client().acquire("gw0").schema != lease.schema
+    eventually(lambda: not second.pg.schema_exists(lease.schema), 20)
+    eventually(lambda: lease.redis_user not in second.redis.users())
 
 
 def test_a_second_daemon_on_the_same_socket_refuses(daemon, make_daemon):
@@ -208,7 +212,11 @@ def test_a_directory_that_is_missing_is_made_or_named(make_daemon):
     daemon.settings["socket"] = daemon.socket
     daemon.spawn()
     eventually(lambda: daemon.socket.exists() or not daemon.running())
-    if not daemon.running():
+    if daemon.running():
+        assert daemon.leave() == 0
+        daemon.socket.parent.joinpath("b.sock.lock").unlink()
+        daemon.socket.parent.rmdir()
+    else:
         daemon.expected_exit = daemon.process.returncode
         assert daemon.expected_exit > 0 and str(daemon.socket.parent) in daemon.log.text()
 

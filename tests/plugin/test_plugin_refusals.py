@@ -92,7 +92,7 @@ def test_while_it_waits_it_says_for_what(project, fake, count):
 
     result = project.run("-o", "berth_wait=1.2", "-n", count)
 
-    line = "[Worker {}] Waiting for a lease: all 15 Redis databases are leased"
+    line = "[Worker {}] Waiting: all 15 Redis databases are leased"
     assert any(line.format(worker) in result.err for worker in workers), result.both
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import socket as _socket
 import threading
@@ -207,7 +208,7 @@ class Client:
         wait: float | None = None,
         detach: bool = False,
         label: str | None = None,
-        on_wait: Callable[[Waiting], None] | None = None,
+        on_wait: Callable[[str], None] | None = None,
     ) -> Lease:
         """The lease of (run, worker), taken or, if it is already held, the same one again.
 
@@ -221,12 +222,12 @@ class Client:
                  server is still away); without end if not given
         detach   it outlives this client, until its ttl
         label    a text for ``berth ls``
-        on_wait  called with what it waits for, at least each minute, and soon at the beginning
+        on_wait  called with what it waits for: after a second, and ever more seldom, each minute at last
         """
-        deadline = None if wait is None else time.monotonic() + wait
+        until = _deadline(wait)
         poll = 1.0 if on_wait else _POLL
         while True:
-            turn, last = _turn(deadline, poll)
+            turn, last = _turn(until, poll)
             try:
                 lease = self.request(
                     worker,
@@ -239,25 +240,27 @@ class Client:
                     detach=detach,
                     label=label,
                 )
-            except UnavailableError:
+            except UnavailableError as e:
                 if last:
                     raise
-                time.sleep(min(_RETRY, turn))
-                continue
-            if isinstance(lease, Lease):
-                return lease
-            if last:
-                raise _not_in_time(lease, wait)
+                why = str(e)
+                time.sleep(_RETRY)
+            else:
+                if isinstance(lease, Lease):
+                    return lease
+                if last:
+                    raise _not_in_time(lease, wait)
+                why = lease.why or lease.state
             if on_wait:
-                on_wait(lease)
+                on_wait(why)
             poll = min(poll * 2, _POLL)
 
-    def get(self, lease: LeaseId, *, wait: float | None = None) -> Lease | Waiting:
+    def get(self, lease: LeaseId, *, wait: float = 0.0) -> Lease | Waiting:
         """The lease as it is now; `wait` is the seconds that may pass until it is held."""
-        deadline = None if wait is None else time.monotonic() + wait
+        until = _deadline(wait)
         while True:
-            turn, last = _turn(deadline, _POLL) if deadline else (0.0, True)
-            words = ("WAIT", _ms(turn) or 0) if turn else ()
+            turn, last = _turn(until, _POLL)
+            words: tuple[Argument, ...] = ("WAIT", _ms(turn) or 0) if turn else ()
             found = lease_from(self.command("LEASE", _id(lease), *words, wait=turn))
             if last or isinstance(found, Lease):
                 return found
@@ -329,11 +332,13 @@ def _ms(seconds: float | None) -> int | None:
     return None if seconds is None else -int(-seconds * 1000 // 1)
 
 
-def _turn(deadline: float | None, poll: float) -> tuple[float, bool]:
-    """How long to wait now, in seconds, and whether that is the last turn."""
-    if deadline is None:
-        return poll, False
-    left = max(0.0, deadline - time.monotonic())
+def _deadline(wait: float | None) -> float:
+    return math.inf if wait is None else time.monotonic() + wait
+
+
+def _turn(until: float, poll: float) -> tuple[float, bool]:
+    """The seconds to wait in the next request, and whether it is the last one to wait in."""
+    left = max(0.0, until - time.monotonic())
     return min(left, poll), left <= poll
 
 

@@ -61,11 +61,10 @@ class Holder:
         self.tally.add(self.worker, (time.monotonic() - began) * 1000)
         return lease
 
-    def _say(self, lease: berth.Waiting) -> None:
+    def _say(self, why: str) -> None:
         """Somebody in front of a terminal that does not move should know why."""
         if sys.__stderr__ is not None:
-            line = f"[Worker {self.worker}] Waiting for a lease: {lease.why or lease.state}"
-            print(line, file=sys.__stderr__, flush=True)
+            print(f"[Worker {self.worker}] Waiting: {why}", file=sys.__stderr__, flush=True)
 
     def _refuse_to_share(self, client: berth.Client, lease: berth.Lease) -> None:
         """Asking again gives the same lease, also to another session that calls itself the same."""

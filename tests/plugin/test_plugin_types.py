@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: MIT
+"""The client and the plugin are typed, and so is what people write with them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from harness.places import REPO
+
+SOURCE = REPO / "client" / "python"
+
+USES = """
+import berth
+
+def test_types(berth_lease: berth.Lease, berth_dsn: str, berth_redis_url: str) -> None:
+    dsn: str = berth_lease.dsn
+    port: int = berth_lease.port
+    url: str | None = berth_lease.redis_url
+    with berth.connect() as client:
+        found = client.get(berth_lease)
+        if isinstance(found, berth.Waiting):
+            why: str | None = found.why
+        left: float = client.renew("run/gw0", ttl=1.5)
+"""
+
+
+@pytest.fixture(scope="module")
+def mypy():
+    pytest.importorskip("mypy")
+
+    def check(*args):
+        done = subprocess.run(
+            [sys.executable, "-m", "mypy", "--cache-dir=/dev/null", *map(str, args)],
+            cwd=SOURCE, capture_output=True, text=True,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    return check
+
+
+def test_mypy_is_content_with_the_sources(mypy):
+    mypy()
+
+
+def test_mypy_is_content_with_their_use(mypy, tmp_path):
+    (tmp_path / "test_use.py").write_text(USES)
+
+    mypy("--strict", tmp_path / "test_use.py")

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The Lua scripts, one for each transition of the registry: Redis runs each of them whole and
+ * The Lua scripts in lua/, one for each transition of the registry: Redis runs each of them whole and
  * alone, so what one checks still holds when it acts.
  *
  * They run in META (the registry's database) and SELECT others when they must; a SELECT inside a
- * script ends with it. They are sent as text (EVAL) each time: about a kilobyte, and no cache of
+ * script ends with it. They are sent as text (EVAL) each time: about two kilobytes, and no cache of
  * scripts that a restart, a failover or SCRIPT FLUSH could empty.
  *
  * The registry in META:
@@ -12,26 +12,26 @@
  *                              `ending` once it was taken over from a dead runner; user `-`: none
  *   berth:runner:<id>  string  there while the runner is alive (PX grace)
  *   berth:meta         hash    what outlives claims:
- *     fence                    the last fence; the next is max(it + 1, the time in µs), so that
- * fences rise even when the registry is lost ended:<db>               the last fence that was given
- * back: a claim that is missing was either given back (this says so) or lost with the registry
- *     epoch                    "run_id µs": which life of which server this is, and since when.
- * After another one begins, claims may be missing that are still in use
+ *     fence                    the last fence; the next is max(it + 1, the time in µs), so that fences
+ *                              rise even when the registry is lost
+ *     ended:<db>               the last fence that was given back: a claim that is missing was either
+ *                              given back (this says so) or lost with the registry
+ *     epoch                    "run_id µs": which life of which server this is, and since when. After
+ *                              another one begins, claims may be missing that are still in use
  */
 #pragma once
 
-/* clang-format off */
+/* Each file says what it takes and answers. */
 enum redis_script {
-	SCRIPT_HELLO,   /* run_id → the epoch, begun anew for another server or an empty registry */
-	SCRIPT_CLAIM,   /* runner epoch grace meta databases start user take → a free database */
-	SCRIPT_CHECK,   /* (runner db fence)… → 1 for each claim that stands, else 0 */
-	SCRIPT_RELEASE, /* runner db fence meta how → freed | flushed | stale */
-	SCRIPT_BEAT,    /* runner epoch grace (db fence user)… → which of these are lost, and strays */
-	SCRIPT_REAP,    /* runner epoch grace limit → ["db fence user", …] taken over from the dead */
-	SCRIPT_USERS,   /* → [user, …] of all claims */
+	SCRIPT_BEAT,
+	SCRIPT_CHECK,
+	SCRIPT_CLAIM,
+	SCRIPT_HELLO,
+	SCRIPT_REAP,
+	SCRIPT_RELEASE,
+	SCRIPT_USERS,
 	REDIS_SCRIPTS
 };
-/* clang-format on */
 
 /* Borrowed, static. */
 const char *redis_script(enum redis_script script);

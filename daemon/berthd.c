@@ -55,6 +55,8 @@ on_registry_ready(void *arg)
 	struct berthd *berthd = arg;
 
 	log_info("registry.ready", LOG_T("runner", berthd->registry.runner));
+	enums_up(&berthd->enums);
+	gate_up(&berthd->gate);
 	pool_up(&berthd->pool);
 	book_serve(&berthd->book);
 }
@@ -65,6 +67,7 @@ on_registry_down(void *arg)
 	struct berthd *berthd = arg;
 
 	pool_down(&berthd->pool);
+	enums_down(&berthd->enums);
 }
 
 /* Others took our slots over. Nothing here may touch them any more; a fresh start is the safe way on. */
@@ -87,6 +90,14 @@ on_inherit(void *arg, const char *name, enum slot_kind kind, int64_t fence)
 
 	log_info("slot.inherit", LOG_T("slot", name), LOG_N("fence", fence));
 	pool_adopt(&berthd->pool, name, kind, fence);
+}
+
+static void
+on_enums_came(void *arg)
+{
+	struct berthd *berthd = arg;
+
+	book_serve(&berthd->book);
 }
 
 static const struct registry_events registry_events = {
@@ -291,6 +302,8 @@ berthd_start(struct berthd *berthd, struct berth_error *e)
 	registry_init(&berthd->registry, &berthd->config);
 	if (listener_open(&berthd->listener, berthd, e) < 0)
 		return -1;
+	enums_init(&berthd->enums, berthd->base, &berthd->pg, &berthd->config, on_enums_came, berthd);
+	gate_init(&berthd->gate, berthd);
 	pool_init(&berthd->pool, berthd->base, &site, &pool_events, berthd);
 	redis_pool_init(&berthd->redis_pool, berthd->base,
 	                berthd->redis_default == REDIS_INDEX ? REDIS_INDEX : REDIS_ACL, berthd->config.pool_redis,
@@ -299,7 +312,7 @@ berthd_start(struct berthd *berthd, struct berth_error *e)
 	start_pg(berthd);
 	*book = (struct book){ .base = berthd->base, .config = &berthd->config, .pg = &berthd->pg,
 		               .pool = &berthd->pool, .redis_pool = &berthd->redis_pool, .redis = berthd->redis,
-		               .registry = &berthd->registry };
+		               .registry = &berthd->registry, .enums = &berthd->enums };
 	book_init(book);
 	log_info("berthd.start", LOG_T("version", BERTH_VERSION), LOG_T("runner", berthd->registry.runner),
 	         LOG_T("socket", berthd->listener.path));
@@ -424,6 +437,8 @@ berthd_fini(struct berthd *berthd)
 		book_end(book->by_id, LEASE_END_SHUTDOWN);
 	registry_fini(&berthd->registry);
 	pg_fini(&berthd->pg);
+	enums_fini(&berthd->enums);
+	gate_fini(&berthd->gate);
 	pool_fini(&berthd->pool);
 	book_fini(book);
 	redis_pool_close(&berthd->redis_pool);

@@ -8,6 +8,8 @@
 
 #include "daemon/book.h"
 #include "daemon/config.h"
+#include "daemon/enums.h"
+#include "daemon/gate.h"
 #include "daemon/listener.h"
 #include "daemon/pg/pg.h"
 #include "daemon/pool.h"
@@ -32,6 +34,8 @@ struct berthd {
 	struct redis *redis;        /* without redis_url: for private servers alone */
 	struct redis_pool redis_pool;
 	struct pool pool;
+	struct enums enums;
+	struct gate gate;
 	struct book book;
 	struct listener listener;
 	enum redis_mode redis_default;

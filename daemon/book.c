@@ -11,6 +11,7 @@
 #include "daemon/base/clock.h"
 #include "daemon/base/log.h"
 #include "daemon/config.h"
+#include "daemon/enums.h"
 #include "daemon/pg/pg.h"
 #include "daemon/pool.h"
 #include "daemon/redis_pool.h"
@@ -363,7 +364,7 @@ prepare(struct lease *lease)
 bool
 book_usable(const struct book *book, enum redis_mode redis, struct berth_error *why)
 {
-	if (!registry_ready(book->registry, why) || !pg_up(book->pg, why))
+	if (!registry_ready(book->registry, why) || !pg_up(book->pg, why) || !enums_ready(book->enums, why))
 		return false;
 	return redis == REDIS_NONE || redis == REDIS_PRIVATE || redis_up(book->redis, why);
 }

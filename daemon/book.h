@@ -15,6 +15,7 @@
 #include "daemon/queue.h"
 
 struct config;
+struct enums;
 struct pg;
 struct pool;
 struct redis_pool;
@@ -33,6 +34,7 @@ struct book {
 	struct redis_pool *redis_pool;
 	struct redis *redis;
 	struct registry *registry;
+	struct enums *enums;
 	struct lease *by_id, *by_key;
 	struct queue queue;
 	int held;

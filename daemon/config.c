@@ -103,6 +103,19 @@ struct reading {
 	struct berth_error e;
 };
 
+static void
+add_enum(struct config *config, const char *name, const char *labels, struct berth_error *e)
+{
+	struct enum_def def;
+
+	if (enum_def_read(&def, name, labels, e) < 0)
+		return;
+	config->enums = realloc(config->enums, (size_t)(config->enum_count + 1) * sizeof *config->enums);
+	if (!config->enums)
+		abort();
+	config->enums[config->enum_count++] = def;
+}
+
 /* 0 says no to inih, which goes on reading and tells the line of the first no. */
 static int
 on_line(void *arg, const char *section, const char *name, const char *value)
@@ -112,8 +125,11 @@ on_line(void *arg, const char *section, const char *name, const char *value)
 
 	if (reading->e.code != BERTH_OK)
 		return 1;
-	if (*section)
-		berth_error_set(&reading->e, BERTH_USAGE, "there are no sections in berth.conf, but [%s]", section);
+	if (strcmp(section, "enums") == 0)
+		add_enum(reading->config, name, value, &reading->e);
+	else if (*section)
+		berth_error_set(&reading->e, BERTH_USAGE, "there is one section in berth.conf, [enums], but no [%s]",
+		                section);
 	else if (!key)
 		berth_error_set(&reading->e, BERTH_USAGE, "unknown key '%s' (berthd --help lists them)", name);
 	else
@@ -270,6 +286,7 @@ config_fini(struct config *config)
 	for (int i = 0; i < KEYS; i++)
 		if (keys[i].text)
 			free(*text_of(config, &keys[i]));
+	free(config->enums);
 	*config = (struct config){ 0 };
 }
 

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 
+#include "daemon/enum_def.h"
 #include "proto/errors.h"
 #include "proto/limits.h"
 
@@ -49,6 +50,9 @@ enum config_flags {
 	NUMBER(idle_in_transaction_ms, 60000, 0, 2147483647, "idle_in_transaction_session_timeout of a lease's role") \
 	NUMBER(scram_iterations, 1, 1, 1000000, "SCRAM iterations (passwords are random; some Java drivers want 4096)") \
 	TEXT(database_template, "template1", 0, "what KIND database copies")                           \
+	TEXT(enum_schema, "public", 0, "schema of the shared enum types")                             \
+	NUMBER(enum_lock, 12345, -2147483647, 2147483647, "advisory lock under which enums are made")  \
+	NUMBER(enum_wait_ms, 30000, 100, 3600000, "ms to wait for that lock")                          \
 	NUMBER(drain_ms, 30000, 0, 3600000, "ms that SHUTDOWN waits for leases, and then for their ends") \
 	TEXT(log_level, "info", 0, "error, warn, info or debug")                                       \
 	NUMBER(log_priorities, 0, 0, 1, "1: the journal's <n> in front of each line")
@@ -60,6 +64,8 @@ struct config {
 	CONFIG_KEYS(TEXT, NUMBER)
 #undef TEXT
 #undef NUMBER
+	struct enum_def *enums; /* section [enums] of the file: what must be there before the first lease */
+	int enum_count;
 };
 
 enum config_asked { CONFIG_RUN, CONFIG_HELP, CONFIG_VERSION, CONFIG_CHECK };

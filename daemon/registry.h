@@ -7,6 +7,7 @@
  *     berth.runner  one row a berthd, with its heartbeat; only the database's clock counts
  *     berth.slot    one row a slot, whose it is, its fence, and whether anything was made for it yet
  *     berth.lease   who holds it; written behind the grant, gone with the slot
+ *     berth.gate    one row a key of ONCE: who runs it, or how it ended
  *
  * A connection of its own (the keeper) holds this runner's advisory lock (LOCK_CLASS, id). A runner
  * whose lock is free *and* whose heartbeat is older than its grace is dead: PostgreSQL's restart

@@ -357,6 +357,7 @@ session_free(struct session *session)
 	event_del(&session->output);
 	event_del(&session->timer);
 	close(session->fd);
+	gate_session_gone(&session->berthd->gate, session->id);
 	book_unbind_all(&session->berthd->book, &session->bindings);
 	evbuffer_free(session->out);
 	free(session->in);

@@ -5,6 +5,7 @@
 
 #include "daemon/base/clock.h"
 #include "daemon/berthd.h"
+#include "daemon/inquiry.h"
 #include "daemon/redis/redis.h"
 #include "daemon/url.h"
 #include "daemon/verb.h"
@@ -99,13 +100,7 @@ verb_slots(struct session *session, const struct request *request)
 	}
 }
 
-/* ---- RUNNERS: the one verb that asks the registry ---- */
-
-struct inquiry {
-	struct flow flow;
-	struct berthd *berthd;
-	uint64_t session; /* it may be gone by the time the answer is here */
-};
+/* ---- RUNNERS ---- */
 
 static void
 ask_runners(void *ctx, struct sql *sql)
@@ -116,67 +111,28 @@ ask_runners(void *ctx, struct sql *sql)
 	        " (SELECT count(*) FROM berth.slot s WHERE s.runner = r.id) FROM berth.runner r ORDER BY started");
 }
 
-static int
-reply_runners(void *ctx, const PGresult *result, struct berth_error *e)
+static void
+reply_runners(struct session *session, const PGresult *result)
 {
-	static const char *const fields[RUNNERS_FIELDS] = { "runner", "host", "pid", "uid", "version", "age_ms",
-		                                            "silent_ms", "slots" };
-	struct inquiry *inquiry = ctx;
-	struct session *session = listener_find(&inquiry->berthd->listener, inquiry->session);
+	static const struct { const char *name; bool is_text; } fields[RUNNERS_FIELDS] = {
+		{ "runner", true }, { "host", true }, { "pid", false }, { "uid", false }, { "version", true },
+		{ "age_ms", false }, { "silent_ms", false }, { "slots", false },
+	};
 
-	if (!session)
-		return 0;
-	inquiry->session = 0;
 	reply_array(&session->reply, (size_t)PQntuples(result));
 	for (int row = 0; row < PQntuples(result); row++) {
 		reply_map(&session->reply, RUNNERS_FIELDS);
 		for (int i = 0; i < RUNNERS_FIELDS; i++) {
-			if (i == 0 || i == 1 || i == 4)
-				reply_field_text(&session->reply, fields[i], flow_cell(result, row, i));
+			if (fields[i].is_text)
+				reply_field_text(&session->reply, fields[i].name, flow_cell(result, row, i));
 			else
-				reply_field_int(&session->reply, fields[i], flow_cell_int(result, row, i));
+				reply_field_int(&session->reply, fields[i].name, flow_cell_int(result, row, i));
 		}
 	}
-	session_resume(session);
-	return 0;
-}
-
-static const struct flow_step inquiry_steps[] = {
-	{ "list the runners", ask_runners, reply_runners, .wait = true },
-	{ 0 },
-};
-
-static void
-on_inquired(void *ctx, const struct berth_error *e, const char *sqlstate)
-{
-	struct inquiry *inquiry = ctx;
-	struct session *session = e ? listener_find(&inquiry->berthd->listener, inquiry->session) : NULL;
-
-	if (session) {
-		session_error(session, e->code, "%s", e->message);
-		session_resume(session);
-	}
-	free(inquiry);
 }
 
 void
 verb_runners(struct session *session, const struct request *request)
 {
-	struct berthd *berthd = session->berthd;
-	struct berth_error e;
-	struct inquiry *inquiry;
-
-	if (!registry_ready(&berthd->registry, &e) || !pg_up(&berthd->pg, &e)) {
-		session_error(session, e.code, "%s", e.message);
-		return;
-	}
-	inquiry = calloc(1, sizeof *inquiry);
-	if (!inquiry)
-		abort();
-	inquiry->berthd = berthd;
-	inquiry->session = session->id;
-	inquiry->flow = (struct flow){ .steps = inquiry_steps, .subject = "RUNNERS", .ctx = inquiry,
-		                       .done = on_inquired };
-	session_suspend(session);
-	pg_run(&berthd->pg, &inquiry->flow);
+	inquire(session, ask_runners, reply_runners);
 }

@@ -21,6 +21,7 @@
 	X(WORKER_BYTES,            63, "bytes",       "a worker name")                          \
 	X(RUN_BYTES,              127, "bytes",       "a run id")                               \
 	X(LABEL_BYTES,            255, "bytes",       "a label")                                \
+	X(GATE_KEY_BYTES,         255, "bytes",       "a key of the gate (ONCE)")               \
 	X(WAIT_MS,             600000, "ms",          "one WAIT")
 
 enum {

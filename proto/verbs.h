@@ -35,6 +35,13 @@ enum verb_flags {
 	  "Who holds or waits for what (no secrets)")                                               \
 	X(slots,    "SLOTS",    1,  1, VERB_READ, "", "Every slot and its state")                   \
 	X(runners,  "RUNNERS",  1,  1, VERB_READ | VERB_SLOW, "", "Every runner in the registry")   \
+	X(enum,     "ENUM",     2,  0, VERB_SLOW,                                                   \
+	  "ENSURE name label [label …] | APPEND name label [label …] | LIST",                       \
+	  "Shared enum types, each made exactly once under an advisory lock")                       \
+	X(once,     "ONCE",     2,  7, VERB_SLOW,                                                   \
+	  "ENTER key [RETRY] [WAIT ms] | DONE key fence | FAIL key fence message [STATUS n] | "     \
+	  "FORGET key | LIST",                                                                      \
+	  "The gate: exactly one runs, the others learn the outcome")                               \
 	X(info,     "INFO",     1,  2, VERB_READ, "[section]", "Counters and states as text")       \
 	X(config,   "CONFIG",   2,  3, VERB_READ, "GET pattern", "Settings in force (no secrets)")  \
 	X(shutdown, "SHUTDOWN", 1,  2, VERB_ADMIN | VERB_SLOW, "[NOW]",                             \

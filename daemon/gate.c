@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: MIT */
+/* Each verb of the gate is one transaction on one row. */
+#include "daemon/gate.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/base/log.h"
+#include "daemon/berthd.h"
+#include "daemon/session.h"
+
+/* A run of one of our sessions. Once `abandoned`, it is freed in the registry and then forgotten. */
+struct gate_pass {
+	char key[LIMIT_GATE_KEY_BYTES + 1];
+	int64_t fence;
+	uint64_t session;
+	bool abandoned;
+	bool freeing;
+	TAILQ_ENTRY(gate_pass) link;
+};
+
+/* One verb on its way. */
+struct gate_talk {
+	struct flow flow;
+	struct gate *gate;
+	uint64_t session;
+	char key[LIMIT_GATE_KEY_BYTES + 1];
+	const char *outcome;
+	char message[BERTH_ERROR_MESSAGE_MAX];
+	int64_t fence, status;
+	bool retry;
+	bool mine;              /* the statement changed the row */
+	bool found;             /* there is a row */
+	struct gate_state state;
+	struct gate_pass *pass; /* being freed */
+	gate_done *done;
+	void *arg;
+};
+
+static struct gate_talk *
+talk_new(struct gate *gate, const char *key, gate_done *done, void *arg)
+{
+	struct gate_talk *talk = calloc(1, sizeof *talk);
+
+	if (!talk)
+		abort();
+	talk->gate = gate;
+	talk->done = done;
+	talk->arg = arg;
+	snprintf(talk->key, sizeof talk->key, "%s", key);
+	return talk;
+}
+
+static void
+run(struct gate_talk *talk, const struct flow_step *steps,
+    void (*done)(void *ctx, const struct berth_error *e, const char *sqlstate))
+{
+	talk->flow = (struct flow){ .steps = steps, .subject = "gate", .ctx = talk, .done = done };
+	pg_run(&talk->gate->berthd->pg, &talk->flow);
+}
+
+static int
+keep_mine(void *ctx, const PGresult *result, struct berth_error *e)
+{
+	struct gate_talk *talk = ctx;
+
+	talk->mine = PQntuples(result) > 0;
+	return 0;
+}
+
+/* ---- the row ---- */
+
+static void
+look(void *ctx, struct sql *sql)
+{
+	const struct gate_talk *talk = ctx;
+
+	sql_add(sql,
+	        "SELECT state, fence, coalesce(message, ''), host || ' pid ' || pid, coalesce(status, 0),"
+	        " extract(epoch FROM clock_timestamp() - coalesce(ended, entered)) * 1000"
+	        " FROM berth.gate WHERE key = %L",
+	        talk->key);
+}
+
+static int
+keep_row(void *ctx, const PGresult *result, struct berth_error *e)
+{
+	struct gate_talk *talk = ctx;
+	struct gate_state *state = &talk->state;
+
+	talk->found = PQntuples(result) > 0;
+	snprintf(state->state, sizeof state->state, "%s", flow_cell(result, 0, 0));
+	state->fence = flow_cell_int(result, 0, 1);
+	snprintf(state->message, sizeof state->message, "%s", flow_cell(result, 0, 2));
+	snprintf(state->holder, sizeof state->holder, "%s", flow_cell(result, 0, 3));
+	state->status = flow_cell_int(result, 0, 4);
+	state->age_ms = flow_cell_int(result, 0, 5);
+	return 0;
+}
+
+/* ---- ENTER ---- */
+
+static void
+enter(void *ctx, struct sql *sql)
+{
+	const struct gate_talk *talk = ctx;
+	const struct registry *registry = &talk->gate->berthd->registry;
+	const struct session *session = listener_find(&talk->gate->berthd->listener, talk->session);
+
+	if (!session)
+		return; /* nobody is there to run it */
+	sql_add(sql,
+	        "INSERT INTO berth.gate AS g (key, state, fence, runner, host, pid, uid)"
+	        " VALUES (%L, 'running', nextval('berth.fence'), %L, %L, %d, %l) ON CONFLICT (key) DO UPDATE SET"
+	        " state = 'running', fence = excluded.fence, runner = excluded.runner, host = excluded.host,"
+	        " pid = excluded.pid, uid = excluded.uid, message = NULL, status = NULL, ended = NULL,"
+	        " entered = clock_timestamp() WHERE g.state = 'free'%s OR (g.state = 'running' AND NOT EXISTS"
+	        " (SELECT FROM berth.runner r WHERE r.id = g.runner)) RETURNING fence",
+	        talk->key, registry->runner, registry->host, (int)session->pid, (int64_t)session->uid,
+	        talk->retry ? " OR g.state = 'failed'" : "");
+}
+
+static const struct flow_step enter_steps[] = {
+	{ "enter", enter, keep_mine },
+	{ "look", look, keep_row, .wait = true },
+	{ 0 },
+};
+
+static void
+pass_new(struct gate *gate, const struct gate_talk *talk)
+{
+	struct gate_pass *pass = calloc(1, sizeof *pass);
+
+	if (!pass)
+		abort();
+	*pass = (struct gate_pass){ .fence = talk->state.fence, .session = talk->session };
+	snprintf(pass->key, sizeof pass->key, "%s", talk->key);
+	TAILQ_INSERT_TAIL(&gate->passes, pass, link);
+	gate->entered++;
+	log_info("gate.enter", LOG_T("key", pass->key), LOG_N("fence", pass->fence), LOG_N("session", pass->session));
+	if (!listener_find(&gate->berthd->listener, talk->session))
+		gate_session_gone(gate, talk->session); /* it left while we were talking */
+}
+
+static void
+on_entered(void *ctx, const struct berth_error *e, const char *sqlstate)
+{
+	struct gate_talk *talk = ctx;
+
+	if (!e && talk->mine)
+		pass_new(talk->gate, talk);
+	if (!e && (strcmp(talk->state.state, "running") == 0 || strcmp(talk->state.state, "free") == 0))
+		strcpy(talk->state.state, talk->mine ? "run" : "wait");
+	talk->done(talk->arg, &talk->state, e);
+	free(talk);
+}
+
+static struct gate_pass *
+find_pass(struct gate *gate, const char *key, uint64_t session)
+{
+	struct gate_pass *pass;
+
+	TAILQ_FOREACH(pass, &gate->passes, link)
+		if (!pass->abandoned && pass->session == session && strcmp(pass->key, key) == 0)
+			return pass;
+	return NULL;
+}
+
+bool
+gate_holds(struct gate *gate, uint64_t session, const char *key, struct gate_state *ret)
+{
+	const struct gate_pass *pass = find_pass(gate, key, session);
+
+	if (!pass)
+		return false;
+	*ret = (struct gate_state){ .state = "run", .fence = pass->fence, .holder = "this connection" };
+	return true;
+}
+
+void
+gate_enter(struct gate *gate, uint64_t session, const char *key, bool retry, gate_done *done, void *arg)
+{
+	struct gate_talk *talk = talk_new(gate, key, done, arg);
+
+	talk->session = session;
+	talk->retry = retry;
+	talk->mine = false;
+	run(talk, enter_steps, on_entered);
+}
+
+/* ---- DONE, FAIL ---- */
+
+static void
+finish(void *ctx, struct sql *sql)
+{
+	const struct gate_talk *talk = ctx;
+
+	/* Said twice is said once: a client may send it again. */
+	sql_add(sql,
+	        "UPDATE berth.gate SET state = %L, message = %L, status = %l, ended = clock_timestamp()"
+	        " WHERE key = %L AND fence = %l AND state IN ('running', %L) RETURNING key",
+	        talk->outcome, *talk->message ? talk->message : NULL, talk->status, talk->key, talk->fence,
+	        talk->outcome);
+}
+
+static const struct flow_step finish_steps[] = {
+	{ "finish", finish, keep_mine },
+	{ "look", look, keep_row, .wait = true },
+	{ 0 },
+};
+
+static void
+forget_pass(struct gate *gate, const char *key, int64_t fence)
+{
+	struct gate_pass *pass, *next;
+
+	for (pass = TAILQ_FIRST(&gate->passes); pass; pass = next) {
+		next = TAILQ_NEXT(pass, link);
+		if (pass->fence != fence || strcmp(pass->key, key) != 0 || pass->freeing)
+			continue;
+		TAILQ_REMOVE(&gate->passes, pass, link);
+		free(pass);
+	}
+}
+
+static void
+on_finished(void *ctx, const struct berth_error *e, const char *sqlstate)
+{
+	struct gate_talk *talk = ctx;
+	struct berth_error stale;
+
+	if (!e && talk->mine) {
+		talk->gate->finished++;
+		forget_pass(talk->gate, talk->key, talk->fence);
+		log_info("gate.finish", LOG_T("key", talk->key), LOG_N("fence", talk->fence),
+		         LOG_T("outcome", talk->outcome));
+	} else if (!e) {
+		berth_error_set(&stale, BERTH_STALE, "%s with fence %lld is not the run under way (%s): another one has it "
+		                "now, or it is over", talk->key, (long long)talk->fence,
+		                talk->found ? talk->state.state : "there is none");
+		e = &stale;
+	}
+	talk->done(talk->arg, &talk->state, e);
+	free(talk);
+}
+
+void
+gate_finish(struct gate *gate, const char *key, int64_t fence, const char *outcome, const char *message,
+            int64_t status, gate_done *done, void *arg)
+{
+	struct gate_talk *talk = talk_new(gate, key, done, arg);
+
+	talk->fence = fence;
+	talk->outcome = outcome;
+	talk->status = status;
+	snprintf(talk->message, sizeof talk->message, "%s", message);
+	run(talk, finish_steps, on_finished);
+}
+
+/* ---- FORGET ---- */
+
+static void
+delete_row(void *ctx, struct sql *sql)
+{
+	const struct gate_talk *talk = ctx;
+
+	sql_add(sql,
+	        "DELETE FROM berth.gate g WHERE key = %L AND (state <> 'running' OR NOT EXISTS"
+	        " (SELECT FROM berth.runner r WHERE r.id = g.runner)) RETURNING key",
+	        talk->key);
+}
+
+static const struct flow_step forget_steps[] = {
+	{ "forget", delete_row, keep_mine },
+	{ "look", look, keep_row, .wait = true },
+	{ 0 },
+};
+
+static void
+on_forgotten(void *ctx, const struct berth_error *e, const char *sqlstate)
+{
+	struct gate_talk *talk = ctx;
+	struct berth_error busy;
+
+	if (!e && talk->found) {
+		berth_error_set(&busy, BERTH_BUSY, "%s is being run by %s; it can be forgotten when that has ended",
+		                talk->key, talk->state.holder);
+		e = &busy;
+	}
+	talk->done(talk->arg, &talk->state, e);
+	free(talk);
+}
+
+void
+gate_forget(struct gate *gate, const char *key, gate_done *done, void *arg)
+{
+	run(talk_new(gate, key, done, arg), forget_steps, on_forgotten);
+}
+
+/* ---- a holder that went away ---- */
+
+static void
+free_row(void *ctx, struct sql *sql)
+{
+	const struct gate_talk *talk = ctx;
+
+	sql_add(sql, "UPDATE berth.gate SET state = 'free' WHERE key = %L AND fence = %l AND state = 'running'",
+	        talk->key, talk->fence);
+}
+
+static const struct flow_step free_steps[] = {
+	{ "free", free_row, .wait = true },
+	{ 0 },
+};
+
+/* An error leaves the pass there: gate_up() tries again. */
+static void
+on_freed(void *ctx, const struct berth_error *e, const char *sqlstate)
+{
+	struct gate_talk *talk = ctx;
+	struct gate_pass *pass = talk->pass;
+
+	pass->freeing = false;
+	if (!e) {
+		talk->gate->freed++;
+		log_info("gate.free", LOG_T("key", pass->key), LOG_N("fence", pass->fence));
+		TAILQ_REMOVE(&talk->gate->passes, pass, link);
+		free(pass);
+	}
+	free(talk);
+}
+
+void
+gate_up(struct gate *gate)
+{
+	struct gate_pass *pass;
+
+	TAILQ_FOREACH(pass, &gate->passes, link) {
+		if (!pass->abandoned || pass->freeing)
+			continue;
+		struct gate_talk *talk = talk_new(gate, pass->key, NULL, NULL);
+
+		pass->freeing = true;
+		talk->pass = pass;
+		talk->fence = pass->fence;
+		run(talk, free_steps, on_freed);
+	}
+}
+
+void
+gate_session_gone(struct gate *gate, uint64_t session)
+{
+	struct gate_pass *pass;
+	bool any = false;
+
+	TAILQ_FOREACH(pass, &gate->passes, link)
+		if (pass->session == session)
+			any = pass->abandoned = true;
+	if (any)
+		gate_up(gate);
+}
+
+void
+gate_init(struct gate *gate, struct berthd *berthd)
+{
+	*gate = (struct gate){ .berthd = berthd };
+	TAILQ_INIT(&gate->passes);
+}
+
+void
+gate_fini(struct gate *gate)
+{
+	struct gate_pass *pass;
+
+	while ((pass = TAILQ_FIRST(&gate->passes))) {
+		TAILQ_REMOVE(&gate->passes, pass, link);
+		free(pass);
+	}
+}

@@ -185,5 +185,5 @@ def test_a_user_that_never_selects_works_in_database_0(kv):
 
 
 def test_the_error_names_the_token_that_a_server_does_not_know(kv):
-    with pytest.raises(redis.ResponseError, match="modifier '\\+client\\|nonsense': Unknown command"):
-        kv.db(0).execute_command("ACL", "SETUSER", "berth_x", "reset", "+client|nonsense")
+    with pytest.raises(redis.ResponseError, match="modifier '\\+nonsense': Unknown command"):
+        kv.db(0).execute_command("ACL", "SETUSER", "berth_x", "reset", "+nonsense")

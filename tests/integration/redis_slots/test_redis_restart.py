@@ -134,11 +134,12 @@ def test_a_hanging_server_is_given_up_and_found_again(make_redis, make_runner):
 
 def test_claims_in_a_snapshot_are_not_taken_for_the_dead_ones(make_redis, make_runner):
     """Redis restarts with its data, but the runners' signs of life have expired meanwhile."""
-    kv = make_redis(16, "", True, "--save", "3600 1")
+    kv = make_redis(databases=16)
     holder, other = make_runner(kv, grace=1500), make_runner(kv, grace=1500)
     slot = holder.claim(how="index")
     client = kv.db(slot.db)
     client.set("k", "v")
+    client.save()
     kv.stop()
     holder.take("down"), other.take("down")
     holder.pause()

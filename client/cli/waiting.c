@@ -12,7 +12,7 @@
 #include "client/cli/complain.h"
 #include "client/cli/duration.h"
 
-enum { LINE_MAX_BYTES = 512, COLUMNS = 80 };
+enum { LINE_MAX_BYTES = 512, COLUMNS = 80, QUIET_MS = 500 };
 
 static int64_t
 now_in_ms(void)
@@ -48,8 +48,8 @@ describe(const struct waiting *waiting, int position, const char *why, char text
 	duration_show(waiting->most_ms, most);
 	if (position > 0)
 		snprintf(place, sizeof place, ": position %d in the queue", position);
-	snprintf(text, LINE_MAX_BYTES, "waiting for a lease, %s of %s%s%s%s",
-	         waiting->terminal ? spent : "up to", most, place, why ? ": " : "", why ? why : "");
+	snprintf(text, LINE_MAX_BYTES, "waiting for a lease, %s%s%s%s%s%s", waiting->terminal ? spent : "",
+	         waiting->terminal ? " of " : "up to ", most, place, why ? ": " : "", why ? why : "");
 }
 
 int
@@ -59,6 +59,8 @@ waiting_show(void *arg, int position, const char *why)
 	struct winsize size = { .ws_col = COLUMNS };
 	char text[LINE_MAX_BYTES];
 
+	if (now_in_ms() - waiting->began_ms < QUIET_MS)
+		return 0;
 	describe(waiting, position, why, text);
 	if (!waiting->terminal && !waiting->shown)
 		notice("%s", text);

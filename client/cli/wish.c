@@ -67,41 +67,70 @@ not_held(const struct wish *wish, const struct berth_lease *lease, const struct 
 		berth_error_set(&e, BERTH_TIMEOUT, "no lease within %s: its schema is still being made", text);
 	else
 		berth_error_set(&e, BERTH_TIMEOUT, "no lease within %s: position %d in the queue%s%s", text,
-		                lease->position, lease->why ? ", waiting for " : "",
+		                lease->position, lease->why ? ": " : "",
 		                lease->why ? lease->why : "");
 	return complain(client, &e);
+}
+
+/*
+ * Held first, detached then: so a berth that is interrupted while it waits leaves nothing in the
+ * queue. (ACQUIRE DETACH would wait on without it.) The map changes: now the TTL counts.
+ */
+static int
+detach(struct berth_client *client, struct berth_lease **lease, struct berth_error *e)
+{
+	struct berth_lease *detached;
+
+	if (berth_detach(client, (*lease)->lease, e) < 0 ||
+	    berth_lease_get(client, (*lease)->lease, 0, &detached, e) < 0)
+		return -1;
+	berth_lease_free(*lease);
+	*lease = detached;
+	return 0;
+}
+
+static int
+acquire(const struct wish *wish, struct berth_client *client, struct berth_lease **ret,
+        struct berth_error *e)
+{
+	char run[RUN_MAX];
+	struct waiting waiting;
+	struct berth_options options = {
+		.size = sizeof options,
+		.run = wish->run ? wish->run : own_run(run),
+		.kind = wish->kind,
+		.name = wish->name,
+		.redis = wish->redis,
+		.label = wish->label,
+		.ttl_ms = ttl_checked(wish->ttl_ms, e),
+		.wait_ms = wish->wait_ms,
+		.progress = waiting_show,
+		.progress_arg = &waiting,
+	};
+	int n;
+
+	if (options.ttl_ms < 0)
+		return -1;
+	waiting_init(&waiting, wish->wait_ms);
+	n = berth_acquire(client, wish->worker, &options, ret, e);
+	waiting_end(&waiting);
+	return n;
 }
 
 int
 wish_acquire(const struct wish *wish, struct berth_client *client, struct berth_lease **ret)
 {
-	char run[RUN_MAX];
-	struct waiting waiting;
-	struct berth_options options = BERTH_OPTIONS_INIT;
 	struct berth_lease *lease = NULL;
 	struct berth_error e;
-	int n;
+	int status;
 
-	waiting_init(&waiting, wish->wait_ms);
-	options.run = wish->run ? wish->run : own_run(run);
-	options.kind = wish->kind;
-	options.name = wish->name;
-	options.redis = wish->redis;
-	options.label = wish->label;
-	options.ttl_ms = ttl_checked(wish->ttl_ms, &e);
-	options.wait_ms = wish->wait_ms;
-	options.detach = wish->detach;
-	options.progress = waiting_show;
-	options.progress_arg = &waiting;
-	n = options.ttl_ms < 0 ? -1 : berth_acquire(client, wish->worker, &options, &lease, &e);
-	waiting_end(&waiting);
-	if (n < 0)
+	if (acquire(wish, client, &lease, &e) < 0)
 		return complain(client, &e);
-	if (lease->state == BERTH_STATE_HELD) {
+	if (lease->state == BERTH_STATE_HELD && (!wish->detach || detach(client, &lease, &e) == 0)) {
 		*ret = lease;
 		return 0;
 	}
-	n = not_held(wish, lease, client);
+	status = lease->state == BERTH_STATE_HELD ? complain(client, &e) : not_held(wish, lease, client);
 	berth_lease_free(lease);
-	return n;
+	return status;
 }

@@ -207,6 +207,7 @@ int
 berthd_check(const struct config *config, struct berth_error *e)
 {
 	struct redis_url url;
+	struct berth_error said;
 
 	if (log_level_of(config->log_level) < 0)
 		return berth_error_set(e, BERTH_USAGE, "log_level must be error, warn, info or debug, not '%s'",
@@ -217,8 +218,8 @@ berthd_check(const struct config *config, struct berth_error *e)
 	if (!sql_is_name(config->prefix, strlen(config->prefix)) || strlen(config->prefix) > PREFIX_MAX)
 		return berth_error_set(e, BERTH_USAGE, "prefix must be the beginning of a lower-case identifier, at most "
 		                       "%d bytes, not '%s'", PREFIX_MAX, config->prefix);
-	if (*config->redis_url && redis_url_parse(config->redis_url, &url, e) < 0)
-		return -1;
+	if (*config->redis_url && redis_url_parse(config->redis_url, &url, &said) < 0)
+		return berth_error_set(e, BERTH_USAGE, "redis_url: %.400s", said.message);
 	explicit_bzero(&url, sizeof url);
 	return check_dsn(config, e);
 }

@@ -41,7 +41,7 @@ lease_state_word(const struct lease *lease)
 	case LEASE_FAILED: return "failed";
 	case LEASE_WAITING: break;
 	}
-	return lease->slot || lease->redis || lease->errand ? "building" : "queued";
+	return (lease->slot && lease->slot->state == SLOT_BUILDING) || lease->errand ? "building" : "queued";
 }
 
 const char *

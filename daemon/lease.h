@@ -27,7 +27,7 @@ struct lease;
 struct session;
 
 enum lease_state {
-	LEASE_WAITING, /* "queued"; "building" while something is being made for it alone */
+	LEASE_WAITING, /* "queued", or "building" while something is being made for it alone */
 	LEASE_HELD,
 	LEASE_FAILED,  /* `failure` says why; kept until its holder has seen it or is gone */
 };

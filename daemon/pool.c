@@ -14,7 +14,7 @@
 #include "daemon/pg/pg.h"
 #include "daemon/slot_drop.h"
 
-enum { RETRY_BASE_MS = 50, RETRY_MAX_MS = 5000 };
+enum { RETRY_BASE_MS = 50, RETRY_MAX_MS = 5000, TRIM_MS = 1000 };
 
 static void pump(struct pool *pool);
 
@@ -29,6 +29,14 @@ pool_shortage(const struct pool_view *view)
 	if (room < 0)
 		room = 0;
 	return missing < room ? missing : room;
+}
+
+int
+pool_surplus(const struct pool_view *view)
+{
+	int surplus = view->free - view->target - view->demand;
+
+	return surplus > 0 ? surplus : 0;
 }
 
 /* ---- moves ---- */
@@ -211,21 +219,59 @@ free_ones(const struct pool *pool, enum slot_kind kind)
 	return n;
 }
 
-static void
-start_builds(struct pool *pool, enum slot_kind kind)
+static struct pool_view
+view_of(const struct pool *pool, enum slot_kind kind)
 {
 	const struct config *config = pool->site.config;
-	struct pool_view view = {
+
+	return (struct pool_view){
 		.target = kind == SLOT_SCHEMA ? config->pool_schemas : config->pool_databases,
 		.free = free_ones(pool, kind), .building = building(pool, true, kind),
 		.demand = pool->demand[kind], .busy = building(pool, false, 0), .at_once = config->builds,
 	};
+}
+
+static void
+start_builds(struct pool *pool, enum slot_kind kind)
+{
+	const struct config *config = pool->site.config;
+	struct pool_view view = view_of(pool, kind);
 	char name[LIMIT_NAME_BYTES + 1];
 
 	for (int n = pool_shortage(&view); n > 0; n--) {
 		snprintf(name, sizeof name, "%s%s_%u", config->prefix, pool->site.runner, ++pool->serial);
 		build(pool, name, kind, NULL);
 	}
+}
+
+/* A burst may come again in a moment: what is too much goes only if it still is a little later. */
+static void
+trim(struct pool *pool, enum slot_kind kind)
+{
+	struct pool_view view = view_of(pool, kind);
+	struct slot *slot;
+
+	for (int n = pool_surplus(&view); n > 0 && (slot = pool_find_free(pool, kind)); n--)
+		move(pool, slot, SLOT_DROPPING);
+}
+
+static void
+on_trim(evutil_socket_t fd, short what, void *arg)
+{
+	struct pool *pool = arg;
+
+	for (int kind = 0; kind < SLOT_KINDS; kind++)
+		trim(pool, kind);
+	pump(pool);
+}
+
+static void
+mind_surplus(struct pool *pool, enum slot_kind kind)
+{
+	struct pool_view view = view_of(pool, kind);
+
+	if (pool_surplus(&view) > 0 && !event_pending(pool->trim, EV_TIMEOUT, NULL))
+		delay(pool->trim, TRIM_MS);
 }
 
 static void
@@ -236,6 +282,8 @@ pump(struct pool *pool)
 	for (int kind = 0; kind < SLOT_KINDS && !pool->closing; kind++)
 		if (!event_pending(pool->retry[kind], EV_TIMEOUT, NULL))
 			start_builds(pool, kind);
+	for (int kind = 0; kind < SLOT_KINDS; kind++)
+		mind_surplus(pool, kind);
 	start_drops(pool);
 }
 
@@ -252,6 +300,9 @@ pool_init(struct pool *pool, struct event_base *base, const struct slot_site *si
           const struct pool_events *events, void *arg)
 {
 	*pool = (struct pool){ .site = *site, .base = base, .events = events, .arg = arg };
+	pool->trim = event_new(base, -1, 0, on_trim, pool);
+	if (!pool->trim)
+		abort();
 	for (int i = 0; i < SLOT_STATE_COUNT; i++)
 		TAILQ_INIT(&pool->lists[i]);
 	for (int kind = 0; kind < SLOT_KINDS; kind++) {
@@ -272,6 +323,7 @@ pool_fini(struct pool *pool)
 			forget(pool, slot);
 		}
 	}
+	event_free(pool->trim);
 	for (int kind = 0; kind < SLOT_KINDS; kind++)
 		event_free(pool->retry[kind]);
 }
@@ -301,6 +353,8 @@ pool_demand(struct pool *pool, enum slot_kind kind, int waiting)
 	pool->demand[kind] = waiting;
 	if (more)
 		pump(pool);
+	else
+		mind_surplus(pool, kind);
 }
 
 struct slot *

@@ -39,6 +39,7 @@ struct pool {
 	int failures[SLOT_KINDS];    /* builds that failed in a row */
 	struct berth_error why[SLOT_KINDS]; /* the last of them */
 	struct event *retry[SLOT_KINDS];    /* builds of that kind go on then */
+	struct event *trim;          /* what is too much then still, goes */
 	bool open;                   /* between pool_up() and pool_down() */
 	bool closing;                /* no more builds */
 	struct pool_stats stats;
@@ -85,3 +86,5 @@ struct pool_view {
 
 /* How many builds to start now: 0..at_once. */
 int pool_shortage(const struct pool_view *view);
+/* How many free slots are more than anybody asked for: those whose leases went while they were built. */
+int pool_surplus(const struct pool_view *view);

@@ -238,6 +238,8 @@ fall(struct registry *registry, const struct berth_error *e)
 static void
 failed(struct registry *registry, const struct berth_error *e)
 {
+	if (registry->leaving)
+		return;
 	if (registry->fenced) {
 		registry->events->fenced(registry->arg);
 		return;
@@ -257,6 +259,8 @@ on_pulse(void *ctx, const struct berth_error *e, const char *sqlstate)
 		failed(registry, e);
 		return;
 	}
+	if (registry->leaving)
+		return;
 	registry->ready = true;
 	tell_inheritance(registry);
 	next_tick(registry);
@@ -271,7 +275,7 @@ on_entered(void *ctx, const struct berth_error *e, const char *sqlstate)
 
 	if (e)
 		failed(registry, e);
-	else
+	else if (!registry->leaving)
 		event_active(registry->tick, EV_TIMEOUT, 0); /* the first pulse makes us ready */
 }
 
@@ -299,6 +303,15 @@ on_up(void *arg, struct pg_conn *conn)
 }
 
 static void
+leave_now(struct registry *registry)
+{
+	void (*left)(void *arg) = registry->left;
+
+	registry->left = NULL;
+	left(registry->arg);
+}
+
+static void
 on_down(void *arg, struct pg_conn *conn)
 {
 	struct registry *registry = arg;
@@ -306,13 +319,22 @@ on_down(void *arg, struct pg_conn *conn)
 
 	registry->locked = false;
 	event_del(registry->tick);
+	if (registry->left)
+		leave_now(registry);
 	berth_error_set(&e, BERTH_UNAVAILABLE, "PostgreSQL cannot be used now: %s", conn->why);
 	fall(registry, &e);
 }
 
+static void sign_off(struct registry *registry);
+
+/* Whoever leaves while a conversation is under way signs off behind it. */
 static void
 on_idle(void *arg, struct pg_conn *conn)
 {
+	struct registry *registry = arg;
+
+	if (registry->left)
+		sign_off(registry);
 }
 
 static const struct pg_conn_events keeper_events = { .up = on_up, .idle = on_idle, .down = on_down };
@@ -342,11 +364,17 @@ registry_start(struct registry *registry, struct event_base *base, struct evdns_
 	             &keeper_events, registry);
 }
 
+static void
+ignore(void *arg)
+{
+}
+
 void
 registry_fini(struct registry *registry)
 {
 	registry->leaving = true;
 	registry->left = NULL;
+	registry->signed_off = ignore;
 	pg_conn_fini(&registry->keeper);
 	event_free(registry->tick);
 	free(registry->inherited);
@@ -448,19 +476,30 @@ on_left(void *ctx, const struct berth_error *e, const char *sqlstate)
 
 	if (e)
 		log_warn("registry.leave_failed", LOG_T("why", e->message));
-	if (registry->left)
-		registry->left(registry->arg);
+	registry->signed_off(registry->arg);
+}
+
+static void
+sign_off(struct registry *registry)
+{
+	void (*left)(void *arg) = registry->left;
+
+	registry->left = NULL;
+	registry->signed_off = left;
+	if (registry->registered)
+		run(registry, leave_steps, on_left);
+	else
+		left(registry->arg);
 }
 
 void
 registry_leave(struct registry *registry, void (*left)(void *arg))
 {
 	registry->leaving = true;
-	registry->left = left;
 	event_del(registry->tick);
-	if (!registry->registered || registry->keeper.state != PG_CONN_IDLE) {
-		left(registry->arg);
-		return;
-	}
-	run(registry, leave_steps, on_left);
+	registry->left = left;
+	if (!pg_conn_up(&registry->keeper))
+		leave_now(registry);
+	else if (registry->keeper.state == PG_CONN_IDLE)
+		sign_off(registry);
 }

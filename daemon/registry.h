@@ -53,7 +53,8 @@ struct registry {
 	bool locked;      /* the advisory lock is held by the keeper's session */
 	bool fenced;
 	bool leaving;
-	void (*left)(void *arg);
+	void (*left)(void *arg);       /* to be signed off; NULL before, and while that is under way */
+	void (*signed_off)(void *arg); /* while that is under way */
 	struct berth_error why; /* what stands in the way of being ready */
 	long runners_buried;
 	struct inherited *inherited; /* what the pulse in flight took over; told once it is committed */

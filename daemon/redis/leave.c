@@ -48,11 +48,12 @@ redis_leave_look(struct redis *redis)
 
 	if (!leaving || leaving->sent)
 		return;
-	if (!redis->ready || !conn_is_ready(redis->conn)) {
+	if (!conn_is_ready(redis->conn)) {
 		redis_timer_arm(leaving->timer, 0);
 		return;
 	}
-	if (redis_ending(redis) > 0)
+	/* In the middle of the set-up our name and a user for trying are there: it ends first. */
+	if (!redis->ready || redis_ending(redis) > 0)
 		return;
 	leaving->sent = true;
 	evtimer_del(redis->beat); /* it would make us alive again */

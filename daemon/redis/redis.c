@@ -210,6 +210,7 @@ redis_set_up(struct redis *redis)
 	redis->ready = true;
 	redis_timer_arm(redis->beat, redis->heartbeat_ms);
 	redis_end_all(redis);
+	redis_leave_look(redis);
 	if (!redis->renewed) {
 		set_settled(redis);
 		return;

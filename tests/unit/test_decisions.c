@@ -36,6 +36,18 @@ leases_that_wait_are_built_for_beyond_the_pool(void **state)
 }
 
 static void
+what_nobody_wants_any_more_is_surplus(void **state)
+{
+	struct pool_view view = { .target = 2, .free = 7, .demand = 1 };
+
+	assert_int_equal(pool_surplus(&view), 4);
+	view.free = 3;
+	assert_int_equal(pool_surplus(&view), 0);
+	view.free = 0;
+	assert_int_equal(pool_surplus(&view), 0);
+}
+
+static void
 builds_never_exceed_what_is_allowed_at_once(void **state)
 {
 	struct rng rng = { unit_seed() };
@@ -192,6 +204,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_idle_pool_is_filled_up_and_no_further),
 		cmocka_unit_test(leases_that_wait_are_built_for_beyond_the_pool),
+		cmocka_unit_test(what_nobody_wants_any_more_is_surplus),
 		cmocka_unit_test(builds_never_exceed_what_is_allowed_at_once),
 		cmocka_unit_test(redis_databases_kept_ahead_are_an_eighth_at_most),
 		cmocka_unit_test(an_attached_lease_ends_at_the_hard_maximum),

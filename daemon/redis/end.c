@@ -5,7 +5,8 @@
  *
  * With a user that is one transaction, for deleting a user closes its connections: no command of
  * theirs can come between. Without one all that helps is to end every client in the database and to
- * flush until a look finds neither a client nor a key.
+ * flush, until neither a client nor a key was found for a few looks in a row. A client that comes
+ * back later than that cannot be told from one of the next lease.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -17,7 +18,14 @@
 #include "daemon/base/random.h"
 #include "daemon/redis/state.h"
 
-enum { LOOK_MS = 10, LOOK_MAX_MS = 1000, RETRY_MS = 100, RETRY_MAX_MS = 10000, BUSY_ROUNDS = 10 };
+enum {
+	LOOK_MS = 10,
+	LOOK_MAX_MS = 250,
+	RETRY_MS = 100,
+	RETRY_MAX_MS = 10000,
+	BUSY_ROUNDS = 10,
+	QUIET_LOOKS = 3, /* in a row without a client: some come back at once */
+};
 
 static void
 on_timer(evutil_socket_t fd, short what, void *arg)
@@ -168,7 +176,8 @@ on_list(void *arg, const redisReply *reply)
 	else if (!box->redis->kill_refused)
 		log_warn("redis.no_kill", LOG_T("why", reply->str));
 	box->redis->kill_refused = reply->type != REDIS_REPLY_STRING;
-	release(box, on_release, killed == 0 && box->rounds > 0 ? "quiet" : "flush");
+	box->quiet = killed == 0 ? box->quiet + 1 : 0;
+	release(box, on_release, box->quiet >= QUIET_LOOKS ? "quiet" : "flush");
 }
 
 void

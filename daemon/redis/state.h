@@ -51,6 +51,7 @@ struct box {
 	struct event *timer;         /* while ENDING: the next try or look */
 	bool busy;                   /* while ENDING: a request is under way */
 	int rounds;                  /* while ENDING: looks at an index without a user so far */
+	int quiet;                   /* while ENDING: how many of the last of these found nobody */
 	int attempt;                 /* while ENDING: failures so far */
 	struct box *prev, *next;
 };

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """A claim is a database that nobody else holds and that nobody else's keys are in."""
 
+import threading
+
 import redis
 
 from harness import eventually
@@ -139,14 +141,23 @@ def test_ending_an_index_ends_the_clients_in_it_and_no_others(kv, runner):
 
 def test_an_index_is_not_given_back_while_a_client_keeps_writing_to_it(kv, runner):
     slot = runner.claim(how="index")
-    writer = redis.Redis(unix_socket_path=str(kv.socket), db=slot.db)  # comes back by itself
-    writer.set("k", "v")
+    stop = threading.Event()
+
+    def write():
+        client = redis.Redis(unix_socket_path=str(kv.socket), db=slot.db)  # comes back by itself
+        while not stop.is_set():
+            client.set("k", "v")
+        client.close()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    eventually(lambda: kv.db(slot.db).dbsize())
     runner.end()
-    for _ in range(60):
-        writer.set("k", "v")
-        assert runner.status()["ending"] == 1
-        assert kv.db(kv.meta_db).hget("berth:claims", slot.db)
-    writer.close()
+    eventually(lambda: "redis.busy" in runner.log())
+    assert runner.status()["ending"] == 1
+    assert kv.db(kv.meta_db).hget("berth:claims", slot.db)
+    stop.set()
+    writer.join()
     runner.ended()
     assert kv.db(slot.db).dbsize() == 0
 

@@ -56,8 +56,7 @@ redis_beat_send(struct redis *redis, conn_reply *fn)
 	args_add(&args, redis->runner);
 	args_add(&args, redis->server.epoch);
 	args_add_number(&args, redis->grace_ms);
-	DL_FOREACH(redis->boxes, box)
-	{
+	for (box = redis->boxes; box; box = box->next) {
 		if (!is_claim(box))
 			continue;
 		args_add_number(&args, box->slot.db);

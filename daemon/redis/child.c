@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { POLL_MS = 50, FD_MAX = 65536 };
+enum { POLL_MS = 50, FD_MAX = 65536, EXIT_NO_DIRECTORY = 126, EXIT_NO_PROGRAM = 127 };
 
 struct child {
 	child_gone *gone;
@@ -68,16 +68,16 @@ run(const struct child_config *config, int input, pid_t parent)
 	forget_signals();
 	setsid(); /* a terminal's Ctrl-C is not for it */
 	if (null < 0 || dup2(input, 0) < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0)
-		_exit(127);
+		_exit(EXIT_NO_DIRECTORY);
 	close_others();
 	if (!become(config) || chdir(config->directory) < 0)
-		_exit(127);
+		_exit(EXIT_NO_DIRECTORY);
 	/* After setuid(2), which clears it; and the parent may be gone already. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
-		_exit(127);
+		_exit(EXIT_NO_DIRECTORY);
 	execve(config->path, (char *const *)config->argv, environment);
-	_exit(127);
+	_exit(EXIT_NO_PROGRAM);
 }
 
 /* In the parent. */
@@ -88,7 +88,11 @@ reaped(struct child *child, int status)
 	char how[64];
 
 	if (WIFSIGNALED(status))
-		snprintf(how, sizeof how, "killed by signal %d", WTERMSIG(status));
+		snprintf(how, sizeof how, "was killed by signal %d", WTERMSIG(status));
+	else if (WEXITSTATUS(status) == EXIT_NO_DIRECTORY)
+		snprintf(how, sizeof how, "cannot enter its directory");
+	else if (WEXITSTATUS(status) == EXIT_NO_PROGRAM)
+		snprintf(how, sizeof how, "cannot be executed");
 	else
 		snprintf(how, sizeof how, "exited %d", WEXITSTATUS(status));
 	child->pid = 0;

@@ -24,7 +24,7 @@ struct child_config {
 typedef void child_gone(void *arg, const char *how);
 
 /* NULL with `e` set when it cannot be started. That the program cannot be executed is known only
- * by its end ("exited 127"). */
+ * by its end. */
 struct child *child_new(struct event_base *base, const struct child_config *config,
                         child_gone *gone, void *arg, struct berth_error *e);
 bool child_running(const struct child *child);

@@ -136,6 +136,8 @@ claimed(struct claim *claim, const redisReply *reply)
 
 	url.db = db;
 	redis->start = db + 1;
+	if (db >= 0 && db < REDIS_DATABASES_MAX)
+		redis->foreign[db / 8] &= (uint8_t) ~(1u << db % 8);
 	claim->box =
 		redis_box_new(redis, db, strtoll(redis_reply_text(reply->element[2]), NULL, 10),
 	                      redis_user_is_ours(user) ? user : "");
@@ -243,6 +245,7 @@ redis_claim_start(struct redis *redis, enum redis_mode mode, redis_claim_done *d
 
 	if (!claim)
 		abort();
+	assert(!redis->closing && (mode == REDIS_ACL || mode == REDIS_INDEX));
 	*claim = (struct claim){
 		.redis = redis, .index = mode == REDIS_INDEX, .done = done, .arg = arg
 	};

@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <utlist.h>
 
 #include "daemon/base/log.h"
 #include "daemon/base/random.h"
@@ -64,6 +63,8 @@ end_done(struct box *box, bool freed)
 		log_debug("redis.freed", LOG_N("db", box->slot.db),
 		          LOG_N("fence", box->slot.fence));
 	redis_box_free(box);
+	/* Given back before, and we did not hear the answer? The next heartbeat looks. */
+	redis->starved |= !freed;
 	if (freed) {
 		redis->starved = false;
 		redis->events.freed(redis->arg);
@@ -199,9 +200,9 @@ redis_end_all(struct redis *redis)
 {
 	struct box *box;
 
-	DL_FOREACH(redis->boxes, box)
-	if (box->state == BOX_ENDING && !box->private)
-		redis_end(box);
+	for (box = redis->boxes; box; box = box->next)
+		if (box->state == BOX_ENDING && !box->private)
+			redis_end(box);
 }
 
 void

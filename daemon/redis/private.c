@@ -7,6 +7,7 @@
  * read by others) and dies with this process. Started by root it runs as nobody: its user can make
  * it write files (CONFIG SET dir, SAVE).
  */
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -27,8 +28,7 @@
 
 enum { TRIES_MAX = 5, PING_MS = 2, PING_MAX_MS = 20, NOBODY = 65534 };
 
-struct private
-{
+struct private_redis {
 	struct box *box;
 	redis_claim_done *done; /* NULL once it was called */
 	void *arg;
@@ -56,18 +56,18 @@ remove_directory(const char *path)
 	rmdir(path);
 }
 
-/* Who the server runs as when we are root. */
+/* Who the server runs as when we are root; otherwise it runs as we do. */
 static void
 find_nobody(uid_t *uid, gid_t *gid)
 {
-	const struct passwd *nobody = getpwnam("nobody");
+	const struct passwd *nobody = geteuid() == 0 ? getpwnam("nobody") : NULL;
 
 	*uid = nobody ? nobody->pw_uid : NOBODY;
 	*gid = nobody ? nobody->pw_gid : NOBODY;
 }
 
 static int
-make_directory(struct private *private, struct berth_error *e)
+make_directory(struct private_redis *private, struct berth_error *e)
 {
 	char name[SECRET_TEXT];
 	uid_t uid;
@@ -108,7 +108,7 @@ free_port(void)
 }
 
 static void
-configuration(const struct private *private, char *out, size_t size)
+configuration(const struct private_redis *private, char *out, size_t size)
 {
 	int len = snprintf(out, size,
 	                   "bind 127.0.0.1\n"
@@ -133,7 +133,7 @@ static void on_ready(void *arg);
 static void on_lost(void *arg, const char *why);
 
 static int
-spawn(struct private *private, const char *path, struct berth_error *e)
+spawn(struct private_redis *private, const char *path, struct berth_error *e)
 {
 	const char *const argv[] = { path, "-", NULL };
 	char input[1024];
@@ -154,7 +154,7 @@ spawn(struct private *private, const char *path, struct berth_error *e)
 
 /* Asks over the socket, whose path is ours alone: on the port somebody else might answer. */
 static void
-wait_for_it(struct private *private)
+wait_for_it(struct private_redis *private)
 {
 	static const struct conn_events events = { .ready = on_ready, .lost = on_lost };
 	struct conn_config config = {
@@ -169,7 +169,7 @@ wait_for_it(struct private *private)
 }
 
 static int
-start(struct private *private, struct berth_error *e)
+start(struct private_redis *private, struct berth_error *e)
 {
 	const char *program = private->box->redis->binary;
 	char *path = child_find(program);
@@ -187,7 +187,7 @@ start(struct private *private, struct berth_error *e)
 }
 
 static void
-gone(struct private *private)
+gone(struct private_redis *private)
 {
 	struct box *box = private->box;
 	struct redis *redis = box->redis;
@@ -199,7 +199,7 @@ gone(struct private *private)
 
 /* Clients without support for sockets are many, so the URL is the port's. */
 static void
-fill_slot(struct private *private)
+fill_slot(struct private_redis *private)
 {
 	struct redis_slot *slot = &private->box->slot;
 	struct redis_url url = private->url;
@@ -214,7 +214,7 @@ fill_slot(struct private *private)
 
 /* Says what became of it. On failure the box goes with it. */
 static void
-finish(struct private *private)
+finish(struct private_redis *private)
 {
 	redis_claim_done *done = private->done;
 	struct box *box = private->box;
@@ -250,7 +250,7 @@ on_lost(void *arg, const char *why)
 static void
 on_deadline(evutil_socket_t fd, short what, void *arg)
 {
-	struct private *private = arg;
+	struct private_redis *private = arg;
 
 	if (private->box->state == BOX_ENDING) {
 		gone(private);
@@ -265,7 +265,7 @@ on_deadline(evutil_socket_t fd, short what, void *arg)
 
 /* It died before it answered: most likely somebody was faster with the port. */
 static void
-try_again(struct private *private, const char *how)
+try_again(struct private_redis *private, const char *how)
 {
 	child_free(private->child);
 	private->child = NULL;
@@ -282,7 +282,7 @@ try_again(struct private *private, const char *how)
 static void
 on_gone(void *arg, const char *how)
 {
-	struct private *private = arg;
+	struct private_redis *private = arg;
 	struct box *box = private->box;
 	struct redis *redis = box->redis;
 	char why[128];
@@ -315,11 +315,12 @@ next_fence(void)
 void
 redis_private_start(struct redis *redis, redis_claim_done *done, void *arg)
 {
-	struct private *private = calloc(1, sizeof *private);
+	struct private_redis *private = calloc(1, sizeof *private);
 
+	assert(!redis->closing);
 	if (!private)
 		abort();
-	*private = (struct private){ .done = done, .arg = arg, .url.db = 0 };
+	*private = (struct private_redis){ .done = done, .arg = arg, .url.db = 0 };
 	private->box = redis_box_new(redis, 0, next_fence(), "");
 	private->box->private = private;
 	private->deadline = evtimer_new(redis->base, on_deadline, private);
@@ -340,7 +341,7 @@ redis_private_end(struct box *box)
 }
 
 void
-redis_private_free(struct private *private)
+redis_private_free(struct private_redis *private)
 {
 	struct berth_error e;
 

@@ -125,9 +125,9 @@ redis_box_find(struct redis *redis, int db, int64_t fence)
 {
 	struct box *box;
 
-	DL_FOREACH(redis->boxes, box)
-	if (!box->private && box->slot.db == db && box->slot.fence == fence)
-		return box;
+	for (box = redis->boxes; box; box = box->next)
+		if (!box->private && box->slot.db == db && box->slot.fence == fence)
+			return box;
 	return NULL;
 }
 
@@ -242,6 +242,14 @@ copy(const char *text)
 	return copied;
 }
 
+static int
+clamp(int value, int min, int max)
+{
+	if (value > max)
+		value = max;
+	return value < min ? min : value;
+}
+
 static void
 configure(struct redis *redis, const struct redis_config *config)
 {
@@ -249,8 +257,7 @@ configure(struct redis *redis, const struct redis_config *config)
 	redis->meta_db = config->meta_db;
 	redis->grace_ms = config->grace_ms;
 	/* Two may be missed before the third is late. */
-	redis->heartbeat_ms = config->heartbeat_ms <= config->grace_ms / 3 ? config->heartbeat_ms
-	                                                                   : config->grace_ms / 3;
+	redis->heartbeat_ms = clamp(config->heartbeat_ms, 1, config->grace_ms / 3);
 	redis->deadline_ms = config->deadline_ms;
 	redis->binary = copy(config->server);
 	redis->private_dir = copy(config->private_dir);
@@ -265,11 +272,9 @@ connect_to(struct redis *redis, struct evdns_base *dns)
 		.url = redis->url,
 		.deadline_ms = redis->deadline_ms,
 		.retry_ms = RETRY_MS,
-		.retry_max_ms = redis->heartbeat_ms > RETRY_MS ? redis->heartbeat_ms : RETRY_MS,
+		.retry_max_ms = clamp(redis->heartbeat_ms, RETRY_MS, RETRY_MAX_MS),
 	};
 
-	if (config.retry_max_ms > RETRY_MAX_MS)
-		config.retry_max_ms = RETRY_MAX_MS;
 	redis->conn = conn_new(redis->base, dns, &config, &events, redis);
 	berth_error_set(&redis->why, BERTH_UNAVAILABLE, "Redis is being connected to");
 }
@@ -303,13 +308,14 @@ redis_free(struct redis *redis)
 
 	if (!redis)
 		return;
+	redis->closing = true;
 	redis->ready = redis->up = false;
 	conn_free(redis->conn); /* fails what waits for an answer */
 	redis->conn = NULL;
 	redis_claims_fail(redis);
 	redis_leave_finish(redis);
-	DL_FOREACH_SAFE(redis->boxes, box, next)
-	{
+	for (box = redis->boxes; box; box = next) {
+		next = box->next;
 		redis_private_free(box->private);
 		redis_box_free(box);
 	}
@@ -361,7 +367,7 @@ redis_ending(const struct redis *redis)
 	const struct box *box;
 	int count = 0;
 
-	DL_FOREACH(redis->boxes, box)
-	count += box->state == BOX_ENDING;
+	for (box = redis->boxes; box; box = box->next)
+		count += box->state == BOX_ENDING;
 	return count;
 }

@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <utlist.h>
 
 #include "daemon/base/log.h"
 #include "daemon/redis/state.h"
@@ -242,12 +241,13 @@ static bool
 send_watch(struct redis *redis, conn_reply *fn)
 {
 	struct box *box;
+	bool any = false;
 
-	DL_SEARCH_SCALAR(redis->boxes, box, state, BOX_LIVE);
-	if (!box || !redis->server.acl_allowed)
-		return false;
-	conn_send(redis->conn, fn, redis, "WATCH berth:claims");
-	return true;
+	for (box = redis->boxes; box; box = box->next)
+		any |= needs_user(box);
+	if (any)
+		conn_send(redis->conn, fn, redis, "WATCH berth:claims");
+	return any;
 }
 
 static int
@@ -265,8 +265,7 @@ send_check(struct redis *redis, conn_reply *fn)
 	args_add(&args, "EVAL");
 	args_add(&args, redis_script(SCRIPT_CHECK));
 	args_add(&args, "0");
-	DL_FOREACH(redis->boxes, box)
-	{
+	for (box = redis->boxes; box; box = box->next) {
 		if (!needs_user(box))
 			continue;
 		args_add(&args, redis->runner);
@@ -310,8 +309,7 @@ send_users(struct redis *redis, conn_reply *fn)
 	struct box *box;
 
 	conn_send(redis->conn, NULL, NULL, "MULTI");
-	DL_FOREACH(redis->boxes, box)
-	{
+	for (box = redis->boxes; box; box = box->next) {
 		struct args args = { 0 };
 
 		if (!needs_user(box))

@@ -45,7 +45,7 @@ enum box_state {
 struct box {
 	struct redis_slot slot; /* first: a slot's address is its box's */
 	struct redis *redis;
-	struct private *private; /* the server of a private slot */
+	struct private_redis *private; /* the server of a private slot */
 	enum box_state state;
 	char acl_user[REDIS_ID_MAX]; /* the user made for this claim; "" without one */
 	struct event *timer;         /* while ENDING: the next try or look */
@@ -86,6 +86,7 @@ struct redis {
 	struct server server;
 	int step;               /* of the setup */
 	int rounds;             /* of the setup's loop of claims and users */
+	bool closing;           /* in redis_free(): nothing may be started */
 	bool ready;             /* set up: slots can be ended */
 	bool up;                /* and settled: databases can be claimed */
 	bool renewed;           /* the setup found another epoch than the last */
@@ -157,7 +158,7 @@ void redis_end_all(struct redis *redis);
 
 /* private.c */
 void redis_private_end(struct box *box);
-void redis_private_free(struct private *private);
+void redis_private_free(struct private_redis *private);
 
 /* leave.c */
 void redis_leave_look(struct redis *redis);

@@ -82,7 +82,7 @@ def test_its_sudden_death_is_told(runner):
     slot = runner.claim(how="private")
     (pid,) = servers(runner)
     os.kill(pid, signal.SIGKILL)
-    assert "killed by signal 9" in runner.take("lost", "a")["why"]
+    assert "was killed by signal 9" in runner.take("lost", "a")["why"]
     runner.end()
     runner.ended()
     assert list(runner.private.iterdir()) == []

@@ -8,6 +8,10 @@
  * transition, so that many runners on one server never overlap and a late release by a paused runner
  * is harmless. Nothing here blocks; nothing here knows what a lease is.
  *
+ * What cannot be had: a connection begins in database 0, and Redis' ACLs know no databases, so a
+ * client that never says SELECT works in database 0, whatever its user. Pub/sub channels and functions
+ * are the whole server's. Where the default user has no password, anybody may be that user.
+ *
  * redis    owns the connection, its slots until they are handed to `done`, and those being ended
  * caller   owns a slot from `done` until it calls redis_slot_end(), which takes it
  */
@@ -32,7 +36,8 @@ struct redis_config {
 	int heartbeat_ms;
 	int deadline_ms;          /* for one command or connect */
 	const char *server;       /* redis-server binary for private ones (searched in PATH) */
-	const char *private_dir;  /* where private servers keep their sockets; made by the caller */
+	const char *private_dir;  /* where private servers keep their sockets; made by the caller, and
+	                           * open (x) to others: started by root, the servers run as nobody */
 };
 
 struct redis_slot {
@@ -61,7 +66,9 @@ struct redis_events {
 struct redis *redis_new(struct event_base *base, struct evdns_base *dns, const struct redis_config *config,
                         const struct redis_events *events, void *arg);
 /* Closes at once; slots that are still being ended stay claimed until a reaper comes. Kills the
- * private servers. The caller has ended or forgotten its slots. */
+ * private servers. Claims under way are answered with UNAVAILABLE, and redis_leave_start() with
+ * `done`, before it returns: nothing may be started from there. The caller has ended or forgotten
+ * its slots. Not from inside a callback. */
 void redis_free(struct redis *redis);
 
 /* Whether claims can be made now; false sets `why` (UNAVAILABLE, with the server and the reason). */

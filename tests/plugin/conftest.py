@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from fake_berthd import FakeBerthd
 
+from fake_berthd import FakeBerthd
 from harness import places
 from harness.wait import SLOW
 

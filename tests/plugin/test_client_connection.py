@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""One connection of the Python client: where it goes, what breaks it, and what a fork does to it."""
+"""One connection of the Python client: where it goes, what breaks it, what a fork does."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The Python client and a real berthd: every verb it has a method for, and what both call things."""
+"""The Python client and a real berthd: every verb that has a method."""
 
 from __future__ import annotations
 

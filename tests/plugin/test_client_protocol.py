@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The Python client against the tables and golden vectors of proto/, and against hostile replies."""
+"""The Python client against the tables and vectors of proto/, and against hostile replies."""
 
 from __future__ import annotations
 

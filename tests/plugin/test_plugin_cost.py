@@ -8,8 +8,8 @@ import subprocess
 import sys
 
 import pytest
-from conftest import PYTHON
 
+from conftest import PYTHON
 from harness.wait import SLOW
 
 #: Milliseconds; measured 0.8 on the machine it was written on.
@@ -85,7 +85,14 @@ def test_the_plugin_can_be_disabled_by_its_name(project, fake):
 def test_berth_is_found_in_the_help_and_among_the_fixtures(project):
     told = project.run("--help").out
 
-    for word in ("--berth ", "--berth-socket", "--berth-name", "berth_env", "berth_kind", "berth_wait"):
+    for word in (
+        "--berth ",
+        "--berth-socket",
+        "--berth-name",
+        "berth_env",
+        "berth_kind",
+        "berth_wait",
+    ):
         assert word in told
     fixtures = project.run("--fixtures").out
     assert "berth_lease" in fixtures

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 
+import berth
 import pytest
 
 from harness import eventually
@@ -138,8 +139,6 @@ def test_a_killed_run_leaves_nothing(project, daemon):
 
 
 def test_an_exact_name_is_taken_and_a_second_run_is_told_whose_it_is(project, daemon):
-    import berth
-
     project.ini("berth_name = test_{worker}\n")
     assert project.run("-n", 2).passed(40).schemas() == {"gw0": "test_gw0", "gw1": "test_gw1"}
 
@@ -186,7 +185,9 @@ def test_redis_is_isolated_as_asked(project, redis):
 def test_a_daemon_without_redis_serves_suites_without_redis(project, make_daemon):
     daemon = make_daemon(redis=None)
     project.env["BERTH_SOCKET"] = str(daemon.socket)
-    project.write("test_app.py", "def test_it(berth_dsn, berth_lease): assert not berth_lease.redis_url\n")
+    project.write(
+        "test_app.py", "def test_it(berth_dsn, berth_lease): assert not berth_lease.redis_url\n"
+    )
 
     project.run("-n", 1).passed(1)
 

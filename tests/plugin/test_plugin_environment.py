@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The variables that are set, the formats of berth_env, and the drivers that must understand them."""
+"""The variables that are set, the formats of berth_env, and the drivers that read them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ import berth
 import psycopg
 import pytest
 import redis
-from conftest import PYTHON
 from pytest_berth import environment
+
+from conftest import PYTHON
 
 # -- the table
 
@@ -142,7 +143,9 @@ def test_kind_redis_wait_and_label_reach_the_daemon(project, fake):
 
     (words,) = [request for request in fake.requests if request[0] == "ACQUIRE"]
     options = dict(zip(words[2::2], words[3::2]))
-    assert options.items() >= {"KIND": "database", "REDIS": "index", "LABEL": "pytest project"}.items()
+    assert (
+        options.items() >= {"KIND": "database", "REDIS": "index", "LABEL": "pytest project"}.items()
+    )
 
 
 # -- the drivers

@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 import subprocess
+import textwrap
 
+import berth
 import pytest
+
 from conftest import PYTHON
 
 READS_AT_IMPORT = """
@@ -178,14 +181,15 @@ def test_what_leads_nowhere_is_understood_by_the_drivers_and_says_why_it_fails()
         except redis.ConnectionError as e:
             print(e)
     """
-    lines = "\n".join(line.strip(" ") if "    " * 2 == line[:8] and line[8:9] != " " else line[8:]
-                      for line in program.splitlines())  # fmt: skip
-    out = subprocess.run([PYTHON, "-c", lines], capture_output=True, text=True)
+    command = [PYTHON, "-c", textwrap.dedent(program)]
+    out = subprocess.run(command, capture_output=True, text=True)
 
     assert out.stdout.count("this-process-has-no-berth-lease") >= 2, out
 
 
-def test_a_variable_that_the_lease_has_nothing_for_keeps_its_value_in_the_workers(make_fake, project):
+def test_a_variable_that_the_lease_has_nothing_for_keeps_its_value_in_the_workers(
+    make_fake, project
+):
     fake = make_fake(redis="none")
     project.options += ["--berth", f"--berth-socket={fake.path}"]
     project.env["REDIS_URL"] = "redis://mine"
@@ -252,8 +256,6 @@ def test_a_pytest_that_a_test_starts_is_no_worker(project, fake):
 def test_two_sessions_that_call_themselves_the_same_are_kept_apart(project, fake):
     """The same (run, worker) is the same lease: the first to end would take it from the other."""
     project.write("test_four.py", "def test_nothing(): pass\n")
-    import berth
-
     with berth.connect(fake.path) as other:
         other.acquire("gw0", run="fixed")
         result = project.run("-n", 1, "--testrunuid=fixed")

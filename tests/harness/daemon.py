@@ -209,6 +209,13 @@ class Daemon:
     def descriptors(self) -> int:
         return len(process.descriptors(self.pid))
 
+    def memory(self) -> int:
+        """Resident bytes; 0 under a sanitizer or valgrind, whose memory is not ours to judge."""
+        if b"__asan_init" in places.BERTHD.read_bytes() or self.wrapper:
+            return 0
+        pages = Path(f"/proc/{self.pid}/statm").read_text().split()[1]
+        return int(pages) * os.sysconf("SC_PAGESIZE")
+
     def private_servers(self) -> list[int]:
         return [p for p in process.children(self.pid) if "redis-server" in process.cmdline(p)]
 

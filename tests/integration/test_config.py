@@ -80,7 +80,7 @@ def test_secrets_in_the_file_are_not_shown(make_daemon, conf, pg):
         ("prefix = Bad-Prefix\n", ["prefix", "Bad-Prefix"]),
         ("prefix =\n", ["prefix"]),
         ("prefix = pg_\n", ["prefix", "pg_"]),
-        ("redis_url = http://x\n", ["redis_url", "http"]),
+        ("redis_url = http://x\n", ["redis_url", "redis://"]),
         ("pg_dsn = postgresql://[\n", ["pg_dsn"]),
         ("redis_meta_db = 0\n", ["redis_meta_db"]),
     ],

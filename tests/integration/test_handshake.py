@@ -221,6 +221,8 @@ ONE_SHOT = {
     "LEASES": ((), r"(?m)^worker\nmaster$"),
     "SLOTS": ((), r"(?m)^held$"),
     "RUNNERS": ((), r"(?m)^runner$|^id$"),
+    "ENUM": (("LIST",), r""),
+    "ONCE": (("LIST",), r""),
     "INFO": (("server",), r"# Server"),
     "CONFIG": (("GET", "prefix"), r"^prefix\ntest_$"),
     "SHUTDOWN": (("NOW",), r"^(OK)?$"),

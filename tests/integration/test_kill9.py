@@ -12,7 +12,7 @@ def test_kill_9_at_random_points_leaves_nothing():
     print("seed", seed)
     chaos = Chaos(seed)
     try:
-        assert chaos.run(15) == []
+        assert chaos.run(12) == []
         assert chaos.count["leases"] > 5, chaos.count
     finally:
         chaos.close()

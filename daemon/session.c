@@ -305,6 +305,8 @@ session_wait(struct session *session, struct lease *lease, int64_t ms,
 {
 	struct timeval delay = { .tv_sec = ms / 1000, .tv_usec = (ms % 1000) * 1000 };
 
+	/* libevent counts from the beginning of this turn of the loop: a WAIT must not end early. */
+	event_base_update_cache_time(session->berthd->base);
 	session_suspend(session);
 	session->awaited = lease;
 	session->answer = answer;

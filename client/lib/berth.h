@@ -108,7 +108,8 @@ struct berth_options {
 	void *progress_arg;
 };
 
-#define BERTH_OPTIONS_INIT { sizeof(struct berth_options) }
+/* All of them, so that no compiler warns; 0 stands for NULL and false in C and C++. */
+#define BERTH_OPTIONS_INIT { sizeof(struct berth_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /* The library's version, "0.1.0". */
 const char *berth_version(void);

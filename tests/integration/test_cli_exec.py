@@ -316,3 +316,32 @@ def test_a_wait_can_be_interrupted(full):
     one.send_signal(signal.SIGINT)
     assert one.wait(20) == -signal.SIGINT
     eventually(lambda: len(holder.leases()) == 2)
+
+
+@pytest.fixture
+def own(make_daemon, own_pg):
+    """A berthd with a PostgreSQL of its own, which a test may stop."""
+    daemon = make_daemon(pg=own_pg).ready()
+    cli = Cli(daemon.socket)
+    yield cli, daemon, own_pg
+    cli.close()
+
+
+def test_a_server_that_is_away_for_too_long_is_75_and_not_69(own):
+    berth, daemon, pg = own
+    pg.stop()
+    eventually(lambda: daemon.log.has(event="pg.down"))
+    message = says(berth("exec", "--wait", "0", "true"), 75, "UNAVAILABLE")
+    assert "PostgreSQL" in message and "berth run" not in message
+    pg.start()
+
+
+def test_a_server_that_comes_back_in_time_is_waited_for(own):
+    berth, daemon, pg = own
+    pg.stop()
+    eventually(lambda: daemon.log.has(event="pg.down"))
+    one = berth.start("exec", "--wait", "60s", "--", "echo", "in")
+    line = one.stderr.readline()
+    assert line.startswith("berth: waiting for a lease, up to 1m") and "PostgreSQL" in line
+    pg.start()
+    assert one.communicate("", timeout=60) == ("in\n", "")

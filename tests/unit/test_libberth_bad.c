@@ -197,7 +197,7 @@ replies_that_are_not_RESP2_or_too_large_end_the_connection(void **state)
 {
 	static const char *const bad[] = {
 		"HTTP/1.1 400 Bad Request\r\n\r\n", "*2147483647\r\n", "*524289\r\n", "*-7\r\n", ":x\r\n",
-		"$-9\r\n", "$x\r\n", "_\r\n", "%1\r\n+a\r\n+b\r\n", "*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*0\r\n",
+		"$-9\r\n", "$x\r\n", ",1.5\r\n", "#t\r\n", "*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*0\r\n",
 		/* no single array is too large, all together are */
 		"*2\r\n*400000\r\n:1\r\n", "*3\r\n*200000\r\n",
 	};

@@ -100,6 +100,7 @@ run_command(struct keeper *keeper)
 		servers_report(&keeper->servers);
 		watch_wait(&keeper->watch, -1);
 	}
+	servers_report(&keeper->servers);
 	if (!keeper->command.running)
 		channel_send(keeper->watch.channel, MESSAGE_ENDED, keeper->command.status);
 }

@@ -146,27 +146,75 @@ process_began(pid_t pid)
 	return process_read(pid, &process) ? process.began : 0;
 }
 
+/* Whether the process' working directory is `path` or lies in it: so it is with our servers. */
 static bool
-kill_in(pid_t pid, void *arg)
+works_in(pid_t pid, const char *path)
 {
-	const char *path = arg;
 	char link[64], cwd[PATH_MAX];
-	struct process process;
 	size_t len = strlen(path);
 	ssize_t n;
 
 	snprintf(link, sizeof link, "/proc/%d/cwd", (int)pid);
 	n = readlink(link, cwd, sizeof cwd - 1);
-	if (n < (ssize_t)len || strncmp(cwd, path, len) != 0 || (n > (ssize_t)len && cwd[len] != '/'))
+	return n >= (ssize_t)len && strncmp(cwd, path, len) == 0 && (n == (ssize_t)len || cwd[len] == '/');
+}
+
+/* Whether `var` (NAME=value) is in the environment that the process was started with. */
+static bool
+has_variable(pid_t pid, const char *var)
+{
+	char path[64], *entry = NULL;
+	size_t size = 0;
+	bool found = false;
+	FILE *file;
+
+	snprintf(path, sizeof path, "/proc/%d/environ", (int)pid);
+	file = fopen(path, "re");
+	if (!file)
 		return false;
-	if (pid == getpid() || !process_read(pid, &process) || process.terminal != 0)
-		return false; /* a person's shell may stand there; servers have no terminal */
+	while (!found && getdelim(&entry, &size, '\0', file) > 0)
+		found = strcmp(entry, var) == 0;
+	free(entry);
+	fclose(file);
+	return found;
+}
+
+/* Whether it is us or one of our ancestors. */
+static bool
+is_ancestor(pid_t pid)
+{
+	struct process process;
+	bool more = process_read(getpid(), &process);
+
+	while (more && process.pid != pid)
+		more = process.parent > 0 && process_read(process.parent, &process);
+	return more;
+}
+
+struct remains {
+	const char *path;
+	const char *variable;
+};
+
+/* Spares who has a terminal: a person's shell that stands there, or was started by a run that was killed. */
+static bool
+kill_remains(pid_t pid, void *arg)
+{
+	const struct remains *remains = arg;
+	struct process process;
+
+	if (!works_in(pid, remains->path) && !has_variable(pid, remains->variable))
+		return false;
+	if (!process_read(pid, &process) || process.terminal != 0 || is_ancestor(pid))
+		return false;
 	kill(pid, SIGKILL);
 	return true;
 }
 
 size_t
-processes_kill_in(const char *path)
+processes_kill_remains(const char *path, const char *variable)
 {
-	return each_pid(kill_in, (void *)path);
+	struct remains remains = { .path = path, .variable = variable };
+
+	return each_pid(kill_remains, &remains);
 }

@@ -13,5 +13,8 @@
 size_t processes_signal(pid_t root, const pid_t *except, size_t count, unsigned long long since, int sig);
 /* When a process began, in clock ticks since boot; 0 when there is no such process. */
 unsigned long long process_began(pid_t pid);
-/* Kills every process without a terminal whose working directory is `path` or lies in it; returns how many. */
-size_t processes_kill_in(const char *path);
+/*
+ * Kills every process that works in the directory `path` or was started with `variable` (NAME=value)
+ * in its environment; but not us, our ancestors, or who has a terminal. Returns how many there were.
+ */
+size_t processes_kill_remains(const char *path, const char *variable);

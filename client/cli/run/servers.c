@@ -28,7 +28,8 @@ enum {
 	KILL_MS = 5000,
 	POLL_MS = 1,
 	ATTEMPTS = 5,
-	TAIL = 400,
+	TAIL = 380,         /* bytes of a log that go into an error's message */
+	LONG_TAIL = 1500,   /* likewise on stderr */
 };
 
 static void
@@ -121,26 +122,25 @@ open_log(const struct servers *servers, const char *name)
 	return openat(servers->dir->fd, name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
 }
 
-/* The end of a log, from the beginning of a line. Borrowed until the next call. */
+/* The last `most` bytes of a log, from the beginning of a line. Borrowed until the next call. */
 static const char *
-log_tail(const struct servers *servers, const char *name)
+log_tail(const struct servers *servers, const char *name, off_t most)
 {
-	static char text[TAIL + 1];
+	static char text[LONG_TAIL + 1];
 	int fd = openat(servers->dir->fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	struct stat st;
+	struct stat st = { 0 };
 	ssize_t len = 0;
-	char *line;
+	char *line = NULL;
 
-	text[0] = '\0';
-	if (fd < 0)
-		return text;
-	if (fstat(fd, &st) == 0)
-		len = pread(fd, text, TAIL, st.st_size > TAIL ? st.st_size - TAIL : 0);
-	close(fd);
+	if (fd >= 0 && fstat(fd, &st) == 0)
+		len = pread(fd, text, (size_t)most, st.st_size > most ? st.st_size - most : 0);
+	if (fd >= 0)
+		close(fd);
 	while (len > 0 && text[len - 1] == '\n')
 		len--;
 	text[len > 0 ? len : 0] = '\0';
-	line = len == TAIL ? strchr(text, '\n') : NULL;
+	if (st.st_size > most)
+		line = strchr(text, '\n');
 	return line ? line + 1 : text;
 }
 
@@ -164,7 +164,7 @@ servers_run_tool(struct servers *servers, const char *const *argv, const char *i
 		return 0;
 	if (!child.running)
 		return berth_error_set(e, BERTH_UNAVAILABLE, "%s failed: %s\n%s", argv[0], child_ending(&child),
-		                       log_tail(servers, log));
+		                       log_tail(servers, log, TAIL));
 	watch_forget(servers->watch, &child);
 	return berth_error_set(e, BERTH_UNAVAILABLE, "interrupted");
 }
@@ -195,7 +195,7 @@ await_one(struct servers *servers, struct server *server, struct berth_error *e)
 		if (now_us() > deadline)
 			return berth_error_set(e, BERTH_UNAVAILABLE, "%s is not ready after %d s; the end of its log:\n%s",
 			                       server->kind->name, START_MS / 1000,
-			                       log_tail(servers, server->kind->log));
+			                       log_tail(servers, server->kind->log, TAIL));
 		watch_wait(servers->watch, POLL_MS);
 	}
 	return 1;
@@ -209,12 +209,12 @@ bring_up(struct servers *servers, struct server *server, struct berth_error *e)
 	int ready;
 
 	for (int attempt = 1; (ready = await_one(servers, server, e)) == 0; attempt++) {
-		const char *tail = log_tail(servers, kind->log);
+		const char *tail = log_tail(servers, kind->log, TAIL);
 
 		if (attempt == ATTEMPTS || !kind->mend || !kind->mend(servers, tail))
 			return berth_error_set(e, BERTH_UNAVAILABLE, "%s did not start (%s); the end of its log:\n%s",
 			                       kind->name, child_ending(&server->child),
-			                       log_tail(servers, kind->log));
+			                       log_tail(servers, kind->log, TAIL));
 		if (start_one(servers, server, e) < 0)
 			return -1;
 	}
@@ -303,6 +303,6 @@ servers_report(struct servers *servers)
 			continue;
 		server->told = true;
 		say("%s ended while the command was running (%s); the end of its log:\n%s", server->kind->name,
-		    child_ending(&server->child), log_tail(servers, server->kind->log));
+		    child_ending(&server->child), log_tail(servers, server->kind->log, LONG_TAIL));
 	}
 }

@@ -38,6 +38,16 @@ is_left(int fd)
 	       flock(fd, LOCK_EX | LOCK_NB) == 0 && !may_be_starting(fd, &st);
 }
 
+/* Its servers, if the kernel has not, and what its command had started. */
+static void
+end_processes(const struct rundir *dir)
+{
+	char variable[sizeof dir->path + 32];
+
+	snprintf(variable, sizeof variable, "BERTH_SOCKET=%s/berth.sock", dir->path);
+	processes_kill_remains(dir->path, variable);
+}
+
 static void
 sweep_one(const char *place, const char *name)
 {
@@ -49,7 +59,7 @@ sweep_one(const char *place, const char *name)
 	if (dir.fd < 0)
 		return;
 	if (is_left(dir.fd)) {
-		processes_kill_in(dir.path);
+		end_processes(&dir);
 		rundir_remove(&dir);
 	}
 	close(dir.fd);

@@ -7,6 +7,7 @@
 #include "client/cli/duration.h"
 #include "client/cli/fields.h"
 #include "client/cli/session.h"
+#include "client/cli/vars.h"
 
 const struct command command_release;
 
@@ -22,11 +23,14 @@ show(const struct invocation *asked, const char *id, const struct berth_lease *k
 {
 	char left[DURATION_TEXT_MAX];
 
-	if (asked->json)
+	if (asked->json) {
 		json_print(json_pack("{s:o, s:I, s:o}", "lease", text_json(id), "kept_ms", (json_int_t)keep_ms,
 		                     "dsn", kept && kept->dsn ? text_json(kept->dsn) : json_null()));
-	else if (kept && kept->dsn)
-		printf("kept for %s: psql '%s'\n", duration_show(keep_ms, left), kept->dsn);
+	} else if (kept && kept->dsn) {
+		printf("kept for %s: psql ", duration_show(keep_ms, left));
+		print_quoted(kept->dsn);
+		putchar('\n');
+	}
 }
 
 /* To keep something, one must know where it is: that is asked before. */

@@ -128,8 +128,6 @@ check(const struct command *command, const struct invocation *asked)
 {
 	if (asked->argc > command->most)
 		return complain_usage(command->name, "'%s' is one word too many", asked->argv[command->most]);
-	if (command->takes == TAKES_COMMAND && !asked->command)
-		return complain_usage(command->name, "which command?");
 	return -1;
 }
 
@@ -157,6 +155,8 @@ command_parse(const struct command *command, int argc, char **argv, struct invoc
 	ret->argv = argv + optind;
 	ret->command_argc = start < argc ? argc - start : 0;
 	ret->command = start < argc ? argv + start : NULL;
+	if (command->takes == TAKES_COMMAND ? !ret->command : start == argc && end < argc)
+		return complain_usage(command->name, "which command?");
 	return check(command, ret);
 }
 

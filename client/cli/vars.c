@@ -137,7 +137,7 @@ vars_set(const struct vars *vars)
 }
 
 /* Inside single quotes a shell takes everything as it is, except the quote that ends them. */
-static void
+void
 print_quoted(const char *text)
 {
 	putchar('\'');

@@ -28,3 +28,5 @@ void vars_fini(struct vars *vars);
 void vars_set(const struct vars *vars);
 /* Prints them as lines for a shell: export NAME='…', or unset NAME. */
 void vars_print_shell(const struct vars *vars);
+/* Prints a text so that a shell takes it as one word, whatever is in it. */
+void print_quoted(const char *text);

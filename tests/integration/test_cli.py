@@ -332,7 +332,7 @@ def test_without_a_daemon_every_command_says_where_it_looked_and_what_to_do(comm
         "frobnicate", "--json ls", "ls --frobnicate", "ls too many", "ls --run", "exec", "exec --wait 30 true",
         "exec --wait 5y true", "exec --wait -1s true", "exec --env 1A=x true", "exec --env A true",
         "exec --env A={nothing} true", "exec --env A={user true", "exec --env A=user} true", "release",
-        "renew", "acquire --shell --json", "help frobnicate", "acquire --ttl 9999999999999d",
+        "renew", "attach a-1 1 --", "attach a-1 1 extra -- true", "acquire --shell --json", "help frobnicate", "acquire --ttl 9999999999999d",
     ],
 )  # fmt: skip
 def test_wrong_usage_is_2_and_asks_nobody(alone, words):

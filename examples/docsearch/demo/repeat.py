@@ -13,9 +13,11 @@ every run with berth passed, every parallel run without it failed.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import itertools
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -30,7 +32,7 @@ import psycopg
 
 ROOT = Path(__file__).resolve().parent.parent
 STATES = ("empty", "left behind", "migrated before")
-LONGEST_RUN_SECONDS = 600
+LONGEST_RUN_SECONDS = 300
 
 _UNIQUE = re.compile(r'unique constraint "(\w+)"')
 _POSTGRES = re.compile(r"psycopg\.errors\.(\w+)")
@@ -57,26 +59,39 @@ class Result:
 def run(arguments: Sequence[str], environment: dict[str, str]) -> Result:
     """Run pytest once and read what it reports."""
     with tempfile.TemporaryDirectory() as directory:
-        report = Path(directory) / "report.xml"
+        report, output = Path(directory) / "report.xml", Path(directory) / "output"
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
         started = time.monotonic()
-        process = subprocess.run(
-            [*command, f"--junitxml={report}", *arguments],
+        status = run_group([*command, f"--junitxml={report}", *arguments], environment, output)
+        result = read_report(report) if report.exists() else Result()
+        result.seconds = time.monotonic() - started
+        if status != 0 and result.wrong == 0:
+            result.wrong = 1
+            result.kinds["hung" if status is None else f"exit status {status}"] += 1
+            print(output.read_text(errors="replace")[-4000:], file=sys.stderr)
+    return result
+
+
+def run_group(command: list[str], environment: dict[str, str], output: Path) -> int | None:
+    """Run *command* and whatever it starts; return its status, or None if it took too long."""
+    with output.open("wb") as file:
+        process = subprocess.Popen(
+            command,
             cwd=ROOT,
             env=environment,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=file,
             stderr=subprocess.STDOUT,
-            text=True,
-            timeout=LONGEST_RUN_SECONDS,
+            start_new_session=True,
         )
-        result = read_report(report) if report.exists() else Result()
-    result.seconds = time.monotonic() - started
-    if process.returncode != 0 and result.wrong == 0:
-        result.wrong = 1
-        result.kinds[f"exit status {process.returncode}"] += 1
-        print(process.stdout[-4000:], file=sys.stderr)
-    return result
+    try:
+        return process.wait(LONGEST_RUN_SECONDS)
+    except subprocess.TimeoutExpired:
+        return None
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def read_report(path: Path) -> Result:

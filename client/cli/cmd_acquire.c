@@ -11,11 +11,10 @@
 static struct wish wish = { WISH_DEFAULTS, .detach = true };
 static bool shell;
 
-static const struct cli_option options[] = {
-	WISH_OPTIONS(wish),
-	{ "shell", NULL, OPTION_FLAG, &shell, "answer as `export NAME='...'` lines for a shell" },
-	{ 0 }
-};
+static const struct cli_option options[] = { WISH_OPTIONS(wish),
+	                                     { "shell", NULL, OPTION_FLAG, &shell,
+	                                       "answer as `export NAME='...'` lines for a shell" },
+	                                     { 0 } };
 
 static int
 run(const struct invocation *asked)
@@ -36,7 +35,10 @@ run(const struct invocation *asked)
 	status = wish_acquire(&wish, client, &lease);
 	if (status == 0) {
 		path = session_path(client);
-		show_lease(shell ? SHOW_SHELL : asked->json ? SHOW_JSON : SHOW_TABLE, lease, path, &wish.env);
+		show_lease(shell         ? SHOW_SHELL
+		           : asked->json ? SHOW_JSON
+		                         : SHOW_TABLE,
+		           lease, path, &wish.env);
 		free(path);
 		berth_lease_free(lease);
 	}
@@ -53,8 +55,7 @@ const struct command command_acquire = {
 		"\n"
 		"The password is shown: you asked for it. With --run and --worker the same lease is given\n"
 		"whenever it is asked for again; without --run every call takes a new one.\n"
-		"\n"
-		WISH_DETAILS,
+		"\n" WISH_DETAILS,
 	.options = options,
 	.run = run,
 };

@@ -67,7 +67,9 @@ hold(const struct invocation *asked, struct berth_client *client, const char *id
 static long long
 fence_of(const struct invocation *asked)
 {
-	const char *text = asked->argc == 0 ? getenv("BERTH_FENCE") : asked->argc > 1 ? asked->argv[1] : NULL;
+	const char *text = asked->argc == 0  ? getenv("BERTH_FENCE")
+	                   : asked->argc > 1 ? asked->argv[1]
+	                                     : NULL;
 	char *end;
 	long long fence;
 
@@ -77,7 +79,9 @@ fence_of(const struct invocation *asked)
 		if (!errno && !*end)
 			return fence;
 	}
-	complain_usage("attach", "which fence? `berth acquire` told it: a number, like the one in BERTH_FENCE");
+	complain_usage(
+		"attach",
+		"which fence? `berth acquire` told it: a number, like the one in BERTH_FENCE");
 	return -1;
 }
 

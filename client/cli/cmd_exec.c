@@ -11,10 +11,7 @@
 
 static struct wish wish = { WISH_DEFAULTS };
 
-static const struct cli_option options[] = {
-	WISH_OPTIONS(wish),
-	{ 0 }
-};
+static const struct cli_option options[] = { WISH_OPTIONS(wish), { 0 } };
 
 static void
 set_environment(const struct berth_client *client, const struct berth_lease *lease)
@@ -35,7 +32,8 @@ give_back(struct berth_client *client, const struct berth_lease *lease)
 	struct berth_error e;
 
 	if (berth_connected(client) && berth_release(client, lease->lease, 0, &e) < 0)
-		notice("%s the lease could not be given back: %s", berth_error_name(e.code), e.message);
+		notice("%s the lease could not be given back: %s", berth_error_name(e.code),
+		       e.message);
 }
 
 static int
@@ -70,8 +68,7 @@ const struct command command_exec = {
 		"The lease lives until CMD ends or berth is killed; processes that CMD leaves behind do not\n"
 		"keep it. Signals are passed on; the exit status is CMD's, 128 + n after signal n, 127 when\n"
 		"it is not found. --json changes nothing here: the output is CMD's own.\n"
-		"\n"
-		WISH_DETAILS,
+		"\n" WISH_DETAILS,
 	.options = options,
 	.takes = TAKES_COMMAND,
 	.run = run,

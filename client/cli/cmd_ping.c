@@ -20,8 +20,8 @@ run(const struct invocation *asked)
 	if (berth_ping(client, &us, &e) < 0)
 		status = complain(client, &e);
 	else if (asked->json)
-		json_print(json_pack("{s:o, s:I}", "socket", text_json(berth_path(client)), "round_trip_us",
-		                     (json_int_t)us));
+		json_print(json_pack("{s:o, s:I}", "socket", text_json(berth_path(client)),
+		                     "round_trip_us", (json_int_t)us));
 	else
 		printf("%s answered in %lld us\n", berth_path(client), us);
 	berth_close(client);

@@ -13,10 +13,9 @@ const struct command command_release;
 
 static long long keep_ms;
 
-static const struct cli_option options[] = {
-	{ "keep", "TIME", OPTION_DURATION, &keep_ms, "keep its state for so long, for a look with psql" },
-	{ 0 }
-};
+static const struct cli_option options[] = { { "keep", "TIME", OPTION_DURATION, &keep_ms,
+	                                       "keep its state for so long, for a look with psql" },
+	                                     { 0 } };
 
 static void
 show(const struct invocation *asked, const char *id, const struct berth_lease *kept)
@@ -24,8 +23,9 @@ show(const struct invocation *asked, const char *id, const struct berth_lease *k
 	char left[DURATION_TEXT_MAX];
 
 	if (asked->json) {
-		json_print(json_pack("{s:o, s:I, s:o}", "lease", text_json(id), "kept_ms", (json_int_t)keep_ms,
-		                     "dsn", kept && kept->dsn ? text_json(kept->dsn) : json_null()));
+		json_print(json_pack("{s:o, s:I, s:o}", "lease", text_json(id), "kept_ms",
+		                     (json_int_t)keep_ms, "dsn",
+		                     kept && kept->dsn ? text_json(kept->dsn) : json_null()));
 	} else if (kept && kept->dsn) {
 		printf("kept for %s: psql ", duration_show(keep_ms, left));
 		print_quoted(kept->dsn);
@@ -35,7 +35,8 @@ show(const struct invocation *asked, const char *id, const struct berth_lease *k
 
 /* To keep something, one must know where it is: that is asked before. */
 static int
-release(struct berth_client *client, const char *id, struct berth_lease **kept, struct berth_error *e)
+release(struct berth_client *client, const char *id, struct berth_lease **kept,
+        struct berth_error *e)
 {
 	if (keep_ms && berth_lease_get(client, id, 0, kept, e) < 0)
 		return -1;

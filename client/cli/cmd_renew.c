@@ -14,7 +14,8 @@ const struct command command_renew;
 static long long ttl_ms = NO_TTL;
 
 static const struct cli_option options[] = {
-	{ "ttl", "TIME", OPTION_DURATION, &ttl_ms, "another TTL from now on (default: the one it has)" },
+	{ "ttl", "TIME", OPTION_DURATION, &ttl_ms,
+	  "another TTL from now on (default: the one it has)" },
 	{ 0 }
 };
 
@@ -24,7 +25,8 @@ show(const struct invocation *asked, const char *id, long long left_ms)
 	char left[DURATION_TEXT_MAX];
 
 	if (asked->json)
-		json_print(json_pack("{s:o, s:I}", "lease", text_json(id), "expires_ms", (json_int_t)left_ms));
+		json_print(json_pack("{s:o, s:I}", "lease", text_json(id), "expires_ms",
+		                     (json_int_t)left_ms));
 	else
 		printf("%s expires in %s\n", id, duration_show(left_ms, left));
 }

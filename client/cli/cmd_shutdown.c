@@ -8,8 +8,7 @@
 static bool now;
 
 static const struct cli_option options[] = {
-	{ "now", NULL, OPTION_FLAG, &now, "end all leases at once" },
-	{ 0 }
+	{ "now", NULL, OPTION_FLAG, &now, "end all leases at once" }, { 0 }
 };
 
 static int
@@ -24,7 +23,8 @@ run(const struct invocation *asked)
 	if (berth_shutdown(client, now, &e) < 0)
 		status = complain(client, &e);
 	else if (asked->json)
-		json_print(json_pack("{s:o, s:b}", "socket", text_json(berth_path(client)), "now", now));
+		json_print(json_pack("{s:o, s:b}", "socket", text_json(berth_path(client)), "now",
+		                     now));
 	berth_close(client);
 	return status;
 }

@@ -35,25 +35,26 @@ struct cli_option {
 struct invocation {
 	const char *socket; /* --socket, or NULL */
 	bool json;
-	int argc;           /* the words that are no options */
+	int argc; /* the words that are no options */
 	char **argv;
-	int command_argc;   /* CMD of exec and attach */
-	char **command;     /* NULL-terminated; NULL when there is none */
+	int command_argc; /* CMD of exec and attach */
+	char **command;   /* NULL-terminated; NULL when there is none */
 };
 
 enum command_takes {
 	TAKES_NO_COMMAND,
-	TAKES_COMMAND,         /* everything from the first word that is no option */
+	TAKES_COMMAND, /* everything from the first word that is no option */
 	TAKES_COMMAND_AFTER_DASHES,
 };
 
 struct command {
 	const char *name;
-	const char *usage;   /* what follows "berth NAME" */
+	const char *usage; /* what follows "berth NAME" */
 	const char *summary;
 	const char *details; /* paragraphs for --help, or NULL */
-	const struct cli_option *options; /* ends with a row without a name; NULL: only the common ones */
-	int most;            /* words that are no options; more is wrong usage */
+	/* Ends with a row without a name; NULL: only the common ones. */
+	const struct cli_option *options;
+	int most; /* words that are no options; more is wrong usage */
 	enum command_takes takes;
 	/* Returns the exit status. */
 	int (*run)(const struct invocation *asked);

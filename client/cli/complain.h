@@ -6,7 +6,8 @@
 
 enum { EXIT_WRONG_USAGE = 2, EXIT_UNREACHABLE = 69 };
 
-/* Says the error and returns its exit status; 69 when the client (may be NULL) lost its connection. */
+/* Says the error and returns its exit status; 69 when the client (may be NULL) lost its connection.
+ */
 int complain(const struct berth_client *client, const struct berth_error *e);
 /* Says that the command line is wrong and returns 2. `command` is its name, or NULL. */
 int complain_usage(const char *command, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

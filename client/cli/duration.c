@@ -12,11 +12,7 @@ static const struct {
 	const char *name;
 	long long ms;
 } units[] = {
-	{ "d", 86400000 },
-	{ "h", 3600000 },
-	{ "m", 60000 },
-	{ "s", 1000 },
-	{ "ms", 1 },
+	{ "d", 86400000 }, { "h", 3600000 }, { "m", 60000 }, { "s", 1000 }, { "ms", 1 },
 };
 
 enum { UNITS = sizeof units / sizeof *units };
@@ -58,8 +54,8 @@ duration_show(long long ms, char buf[DURATION_TEXT_MAX])
 		i++;
 	rest = i < UNITS - 2 ? ms % units[i].ms / units[i + 1].ms : 0;
 	if (rest)
-		snprintf(buf, DURATION_TEXT_MAX, "%lld%s%lld%s", ms / units[i].ms, units[i].name, rest,
-		         units[i + 1].name);
+		snprintf(buf, DURATION_TEXT_MAX, "%lld%s%lld%s", ms / units[i].ms, units[i].name,
+		         rest, units[i + 1].name);
 	else
 		snprintf(buf, DURATION_TEXT_MAX, "%lld%s", ms / units[i].ms, units[i].name);
 	return buf;

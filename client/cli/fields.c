@@ -8,6 +8,7 @@
 
 #include "client/cli/complain.h"
 
+/* clang-format off */
 #define LEASE(name, kind, in_formats) { #name, offsetof(struct berth_lease, name), kind, in_formats }
 #define ROW(name, kind) { #name, offsetof(struct berth_lease_row, name), kind, false }
 
@@ -61,6 +62,7 @@ const struct cli_field row_fields[] = {
 	ROW(connections, KIND_INT),
 	{ 0 }
 };
+/* clang-format on */
 
 /* A number; -1 stands for none. */
 static long long

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The fields of a lease and of a row of `berth ls`, as tables: for JSON, for tables, for FORMATs. */
+/* The fields of a lease and of a row of `berth ls`, as tables: for JSON, for tables, for FORMATs.
+ */
 #pragma once
 
 #include <jansson.h>
@@ -14,7 +15,7 @@ struct cli_field {
 	const char *name; /* as on the wire */
 	size_t offset;
 	enum field_kind kind;
-	bool in_formats;  /* {name} may stand in a FORMAT */
+	bool in_formats; /* {name} may stand in a FORMAT */
 };
 
 /* Both end with a row without a name. */

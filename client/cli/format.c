@@ -56,8 +56,8 @@ unknown(const char *name, size_t len, struct berth_error *e)
 	for (const struct cli_field *f = lease_fields; f->name; f++)
 		if (f->in_formats)
 			at += snprintf(known + at, sizeof known - at, " {%s}", f->name);
-	return berth_error_set(e, BERTH_USAGE, "there is no field {%.*s}; there are%s", (int)len, name,
-	                       known);
+	return berth_error_set(e, BERTH_USAGE, "there is no field {%.*s}; there are%s", (int)len,
+	                       name, known);
 }
 
 int
@@ -68,17 +68,16 @@ format_check(const char *format, struct berth_error *e)
 
 	for (;;) {
 		switch (next_piece(&at, &text, &len)) {
-		case PIECE_END:
-			return 0;
-		case PIECE_CHAR:
-			break;
+		case PIECE_END: return 0;
+		case PIECE_CHAR: break;
 		case PIECE_FIELD:
 			if (!find(text, len))
 				return unknown(text, len, e);
 			break;
 		case PIECE_BAD:
-			return berth_error_set(e, BERTH_USAGE, "a brace without its partner at '%s'; {{ and }} are braces",
-			                       at);
+			return berth_error_set(
+				e, BERTH_USAGE,
+				"a brace without its partner at '%s'; {{ and }} are braces", at);
 		}
 	}
 }

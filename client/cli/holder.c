@@ -24,10 +24,10 @@ struct holder {
 	sigset_t mask;        /* as we found it */
 	bool ignores_sigchld; /* likewise */
 	sigset_t passed;
-	int signals;          /* signalfd */
+	int signals; /* signalfd */
 	struct witness witness;
 	pid_t pid;
-	int status;           /* of wait(), once over */
+	int status; /* of wait(), once over */
 	bool over;
 };
 
@@ -60,8 +60,7 @@ take_signals(struct holder *h)
 	h->signals = signalfd(-1, &blocked, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-static void __attribute__((noreturn))
-become(const struct holder *h, char **command, pid_t parent)
+static void __attribute__((noreturn)) become(const struct holder *h, char **command, pid_t parent)
 {
 	int error;
 
@@ -142,7 +141,8 @@ wait_for_end(struct holder *h, const struct berth_client *client)
 		if (fds[0].revents)
 			on_signals(h);
 		if (fds[1].revents && !h->over) {
-			notice("UNAVAILABLE the daemon at %s went away; the lease may be gone", berth_path(client));
+			notice("UNAVAILABLE the daemon at %s went away; the lease may be gone",
+			       berth_path(client));
 			daemon = -1;
 		}
 	}
@@ -199,7 +199,8 @@ holder_wait(const struct berth_client *client)
 	do {
 		wait_for(fds, signals, berth_fd(client), STDIN_FILENO);
 		if (fds[1].revents) {
-			berth_error_set(&e, BERTH_UNAVAILABLE, "the daemon at %s went away", berth_path(client));
+			berth_error_set(&e, BERTH_UNAVAILABLE, "the daemon at %s went away",
+			                berth_path(client));
 			complain(NULL, &e);
 			return EXIT_UNREACHABLE;
 		}

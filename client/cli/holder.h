@@ -6,8 +6,8 @@
 
 /*
  * Runs a command (NULL-terminated, `argc` words) in the environment as it is now and waits for its
- * end. Signals to berth alone are passed on to it. It gets SIGTERM when berth is killed. Returns its
- * exit status as a shell gives it: 128 + n after signal n, 127 not found, 126 not executable.
+ * end. Signals to berth alone are passed on to it. It gets SIGTERM when berth is killed. Returns
+ * its exit status as a shell gives it: 128 + n after signal n, 127 not found, 126 not executable.
  */
 int holder_run(int argc, char **command, const struct berth_client *client);
 /*

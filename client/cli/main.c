@@ -9,9 +9,10 @@
 #include "client/cli/complain.h"
 #include "client/lib/berth.h"
 
-#define COMMANDS(X) \
-	X(run) X(exec) X(acquire) X(renew) X(release) X(attach) X(detach) X(ls) X(info) X(ping) \
-	X(shutdown) X(help)
+#define COMMANDS(X)                                                                      \
+	X(run)                                                                           \
+	X(exec) X(acquire) X(renew) X(release) X(attach) X(detach) X(ls) X(info) X(ping) \
+		X(shutdown) X(help)
 
 #define X(name) extern const struct command command_##name;
 COMMANDS(X)
@@ -21,7 +22,7 @@ const struct command *const commands[] = {
 #define X(name) &command_##name,
 	COMMANDS(X)
 #undef X
-	NULL
+		NULL
 };
 
 const struct command *

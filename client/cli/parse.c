@@ -63,20 +63,15 @@ static int
 store(const struct parse *p, const struct cli_option *option, const char *value)
 {
 	switch (option->type) {
-	case OPTION_FLAG:
-		*(bool *)option->into = true;
-		break;
-	case OPTION_TEXT:
-		*(const char **)option->into = value;
-		break;
-	case OPTION_TEXTS:
-		add_text(option->into, value);
-		break;
+	case OPTION_FLAG: *(bool *)option->into = true; break;
+	case OPTION_TEXT: *(const char **)option->into = value; break;
+	case OPTION_TEXTS: add_text(option->into, value); break;
 	case OPTION_DURATION:
 		if (!duration_parse(value, option->into))
-			return complain_usage(p->command->name,
-			                      "--%s '%s': a duration is a number and ms, s, m, h or d, like 30s",
-			                      option->name, value);
+			return complain_usage(
+				p->command->name,
+				"--%s '%s': a duration is a number and ms, s, m, h or d, like 30s",
+				option->name, value);
 		break;
 	}
 	return 0;
@@ -127,7 +122,8 @@ static int
 check(const struct command *command, const struct invocation *asked)
 {
 	if (asked->argc > command->most)
-		return complain_usage(command->name, "'%s' is one word too many", asked->argv[command->most]);
+		return complain_usage(command->name, "'%s' is one word too many",
+		                      asked->argv[command->most]);
 	return -1;
 }
 
@@ -181,8 +177,8 @@ command_print_help(const struct command *command)
 		return;
 	}
 	parse_init(&p, command, &nowhere);
-	printf("usage: berth %s%s%s\n\n%s.\n\n", command->name, *command->usage ? " " : "", command->usage,
-	       command->summary);
+	printf("usage: berth %s%s%s\n\n%s.\n\n", command->name, *command->usage ? " " : "",
+	       command->usage, command->summary);
 	for (int i = 0; i < p.count; i++)
 		print_option(&p.options[i]);
 	if (command->details)

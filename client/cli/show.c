@@ -33,7 +33,8 @@ show_table(const struct berth_lease *lease, const struct vars *vars, const struc
 		const char *text = field_text(f, lease, number);
 
 		if (strcmp(f->name, "expires_ms") == 0)
-			printf("%-*s  %s\n", NAME_WIDTH, "expires", duration_show(lease->expires_ms, left));
+			printf("%-*s  %s\n", NAME_WIDTH, "expires",
+			       duration_show(lease->expires_ms, left));
 		else if (text && strcmp(f->name, "position") != 0)
 			printf("%-*s  %s\n", NAME_WIDTH, f->name, text);
 	}
@@ -50,7 +51,8 @@ show_json(const struct berth_lease *lease, const struct vars *vars, const struct
 
 	for (size_t i = 0; i < vars->count; i++)
 		if (is_asked(&vars->items[i], env))
-			json_object_set_new(asked, vars->items[i].name, text_json(vars->items[i].value));
+			json_object_set_new(asked, vars->items[i].name,
+			                    text_json(vars->items[i].value));
 	if (env->count > 0)
 		json_object_set(object, "env", asked);
 	json_decref(asked);

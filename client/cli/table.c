@@ -103,6 +103,7 @@ cell_label(const struct berth_lease_row *row, char buf[CELL_MAX])
 	return row->label;
 }
 
+/* clang-format off */
 static const struct column {
 	const char *title;
 	double hint; /* of the width: below 1 a share, else a count */
@@ -123,13 +124,16 @@ static const struct column {
 	{ "HOLDERS", 3,    SCOLS_FL_RIGHT,     cell_holders },
 	{ "LABEL",   0.15, SCOLS_FL_TRUNC,     cell_label },
 };
+/* clang-format on */
 
 enum { COLUMNS = sizeof columns / sizeof *columns };
 
 static const char *
 color_of(const struct berth_lease_row *row)
 {
-	return row->state == BERTH_STATE_HELD ? "green" : row->state == BERTH_STATE_QUEUED ? "yellow" : "cyan";
+	return row->state == BERTH_STATE_HELD     ? "green"
+	       : row->state == BERTH_STATE_QUEUED ? "yellow"
+	                                          : "cyan";
 }
 
 static bool
@@ -154,7 +158,8 @@ table_new(bool with_uid)
 	scols_table_enable_colors(table, wants_colors());
 	for (int i = 0; i < COLUMNS; i++)
 		if (is_shown(&columns[i], with_uid))
-			need(scols_table_new_column(table, columns[i].title, columns[i].hint, columns[i].flags));
+			need(scols_table_new_column(table, columns[i].title, columns[i].hint,
+			                            columns[i].flags));
 	return table;
 }
 
@@ -185,7 +190,8 @@ table_show(struct berth_leases *list, bool with_uid)
 	const struct berth_lease_row *row = berth_leases_next(list);
 
 	if (!row) {
-		notice("%s", with_uid ? "no leases" : "no leases of yours (--all shows everybody's)");
+		notice("%s",
+		       with_uid ? "no leases" : "no leases of yours (--all shows everybody's)");
 		return;
 	}
 	scols_init_debug(0);

@@ -15,6 +15,7 @@ enum otherwise {
 	OTHERWISE_LEAVE, /* what was inherited is the user's own */
 };
 
+/* clang-format off */
 static const struct {
 	const char *name;
 	const char *format; /* NULL: always unset */
@@ -38,6 +39,7 @@ static const struct {
 	{ "PGHOSTADDR",        NULL,          OTHERWISE_UNSET },
 	{ "PGSERVICE",         NULL,          OTHERWISE_UNSET },
 };
+/* clang-format on */
 
 enum { USUAL = sizeof usual / sizeof *usual };
 
@@ -51,7 +53,8 @@ vars_check(const struct texts *env, struct berth_error *e)
 		size_t name = strspn(text, name_chars);
 
 		if (name == 0 || text[name] != '=' || (*text >= '0' && *text <= '9'))
-			return berth_error_set(e, BERTH_USAGE, "--env '%s': NAME=FORMAT is wanted", text);
+			return berth_error_set(e, BERTH_USAGE, "--env '%s': NAME=FORMAT is wanted",
+			                       text);
 		if (format_check(text + name + 1, e) < 0)
 			return -1;
 	}

@@ -35,7 +35,9 @@ void
 waiting_init(struct waiting *waiting, long long most_ms)
 {
 	*waiting = (struct waiting){
-		.most_ms = most_ms, .began_ms = now_in_ms(), .terminal = is_terminal(),
+		.most_ms = most_ms,
+		.began_ms = now_in_ms(),
+		.terminal = is_terminal(),
 	};
 }
 
@@ -48,8 +50,9 @@ describe(const struct waiting *waiting, int position, const char *why, char text
 	duration_show(waiting->most_ms, most);
 	if (position > 0)
 		snprintf(place, sizeof place, ": position %d in the queue", position);
-	snprintf(text, LINE_MAX_BYTES, "waiting for a lease, %s%s%s%s%s%s", waiting->terminal ? spent : "",
-	         waiting->terminal ? " of " : "up to ", most, place, why ? ": " : "", why ? why : "");
+	snprintf(text, LINE_MAX_BYTES, "waiting for a lease, %s%s%s%s%s%s",
+	         waiting->terminal ? spent : "", waiting->terminal ? " of " : "up to ", most, place,
+	         why ? ": " : "", why ? why : "");
 }
 
 int
@@ -66,7 +69,8 @@ waiting_show(void *arg, int position, const char *why)
 		notice("%s", text);
 	if (waiting->terminal) {
 		ioctl(STDERR_FILENO, TIOCGWINSZ, &size);
-		fprintf(stderr, "\r\033[K%.*s", size.ws_col > 1 ? size.ws_col - 1 : COLUMNS - 1, text);
+		fprintf(stderr, "\r\033[K%.*s", size.ws_col > 1 ? size.ws_col - 1 : COLUMNS - 1,
+		        text);
 	}
 	waiting->shown = true;
 	return 0;

@@ -29,7 +29,8 @@ start_ticks(void)
 	fclose(f);
 	after = strrchr(text, ')'); /* the name before it may hold anything */
 	if (after)
-		sscanf(after + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+		sscanf(after + 1,
+		       " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
 		       &ticks);
 	return ticks;
 }
@@ -57,18 +58,20 @@ ttl_checked(long long ttl_ms, struct berth_error *e)
 }
 
 static int
-not_held(const struct wish *wish, const struct berth_lease *lease, const struct berth_client *client)
+not_held(const struct wish *wish, const struct berth_lease *lease,
+         const struct berth_client *client)
 {
 	char text[DURATION_TEXT_MAX];
 	struct berth_error e;
 
 	duration_show(wish->wait_ms, text);
 	if (lease->state == BERTH_STATE_BUILDING)
-		berth_error_set(&e, BERTH_TIMEOUT, "no lease within %s: its schema is still being made", text);
+		berth_error_set(&e, BERTH_TIMEOUT,
+		                "no lease within %s: its schema is still being made", text);
 	else
-		berth_error_set(&e, BERTH_TIMEOUT, "no lease within %s: position %d in the queue%s%s", text,
-		                lease->position, lease->why ? ": " : "",
-		                lease->why ? lease->why : "");
+		berth_error_set(
+			&e, BERTH_TIMEOUT, "no lease within %s: position %d in the queue%s%s", text,
+			lease->position, lease->why ? ": " : "", lease->why ? lease->why : "");
 	return complain(client, &e);
 }
 
@@ -81,8 +84,8 @@ detach(struct berth_client *client, struct berth_lease **lease, struct berth_err
 {
 	struct berth_lease *detached;
 
-	if (berth_detach(client, (*lease)->lease, e) < 0 ||
-	    berth_lease_get(client, (*lease)->lease, 0, &detached, e) < 0)
+	if (berth_detach(client, (*lease)->lease, e) < 0
+	    || berth_lease_get(client, (*lease)->lease, 0, &detached, e) < 0)
 		return -1;
 	berth_lease_free(*lease);
 	*lease = detached;
@@ -126,11 +129,13 @@ wish_acquire(const struct wish *wish, struct berth_client *client, struct berth_
 
 	if (acquire(wish, client, &lease, &e) < 0)
 		return complain(client, &e);
-	if (lease->state == BERTH_STATE_HELD && (!wish->detach || detach(client, &lease, &e) == 0)) {
+	if (lease->state == BERTH_STATE_HELD
+	    && (!wish->detach || detach(client, &lease, &e) == 0)) {
 		*ret = lease;
 		return 0;
 	}
-	status = lease->state == BERTH_STATE_HELD ? complain(client, &e) : not_held(wish, lease, client);
+	status = lease->state == BERTH_STATE_HELD ? complain(client, &e)
+	                                          : not_held(wish, lease, client);
 	berth_lease_free(lease);
 	return status;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Acquiring a lease and waiting until it is held, in slices that the daemon and a person can bear. */
+/* Acquiring a lease, and waiting until it is held in slices that daemon and person can bear. */
 #include "client/lib/client.h"
 
 #include <poll.h>
@@ -15,11 +15,11 @@ enum {
 
 /* A wait in slices: what is asked each time, until it is held or the time is over. */
 struct waiting {
-	int argc;                     /* of ACQUIRE, without WAIT */
+	int argc; /* of ACQUIRE, without WAIT */
 	const char *argv[WORDS_MAX];
-	const char *id;               /* when the lease is known: ask LEASE instead */
-	int64_t deadline;             /* INT64_MAX: never */
-	bool slices;                  /* false: ask once, without WAIT */
+	const char *id;   /* when the lease is known: ask LEASE instead */
+	int64_t deadline; /* INT64_MAX: never */
+	bool slices;      /* false: ask once, without WAIT */
 	int (*progress)(void *arg, int position, const char *why);
 	void *progress_arg;
 };
@@ -73,7 +73,7 @@ goes_on(const struct waiting *w, int position, const char *why)
 	return !w->progress || w->progress(w->progress_arg, position, why) == 0;
 }
 
-/* A server away is worth another ACQUIRE while there is time; the daemon forgot the queued lease. */
+/* A server that is away is worth another ACQUIRE while there is time. */
 static bool
 is_away(const struct berth_client *c, const struct berth_error *e)
 {
@@ -95,7 +95,8 @@ wait_until_held(struct berth_client *c, struct waiting *w, struct berth_lease **
 			berth_lease_free(lease);
 			lease = now;
 			w->id = lease->lease;
-			if (lease->state == BERTH_STATE_HELD || !goes_on(w, lease->position, lease->why))
+			if (lease->state == BERTH_STATE_HELD
+			    || !goes_on(w, lease->position, lease->why))
 				break;
 			continue;
 		}

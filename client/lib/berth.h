@@ -39,8 +39,8 @@ struct berth_lease {
 	const char *run;
 	const char *worker;
 	enum berth_state state;
-	int position; /* in the queue, from 1; 0 when it is not queued */
-	const char *kind;   /* "schema" or "database" */
+	int position;     /* in the queue, from 1; 0 when it is not queued */
+	const char *kind; /* "schema" or "database" */
 	const char *schema;
 	const char *role;
 	const char *dsn;  /* a libpq URI, with the password */
@@ -58,8 +58,8 @@ struct berth_lease {
 	const char *redis_user;
 	const char *redis_password;
 	long long fence;      /* rises whenever what is leased changes hands */
-	long long expires_ms; /* ms left: until the TTL when detached, else until the hard maximum */
-	const char *why;            /* what a queued lease waits for */
+	long long expires_ms; /* ms left: to the TTL when detached, else to the hard maximum */
+	const char *why;      /* what a queued lease waits for */
 };
 
 /* One row of berth_leases(): who holds or waits for what, without secrets. */
@@ -97,8 +97,8 @@ struct berth_options {
 	const char *name;  /* exactly this schema or database name; NULL: a generated one */
 	const char *redis; /* "index", "acl", "private" or "none"; NULL: the daemon's default */
 	const char *label; /* free text for whoever looks at the list of leases */
-	long long ttl_ms;  /* life without a connection, for a detached lease; 0: the daemon's default */
-	long long wait_ms; /* how long to wait until it is held; 0: not at all; BERTH_WAIT_FOREVER */
+	long long ttl_ms;  /* a detached lease's life without connections; 0: as the daemon has it */
+	long long wait_ms; /* to wait until it is held; 0: not at all; BERTH_WAIT_FOREVER */
 	bool detach;       /* let it outlive this connection, until its TTL */
 	/*
 	 * Called about twice a second while waiting: the place in the queue (0: none) and what is
@@ -157,7 +157,7 @@ int berth_acquire(struct berth_client *c, const char *worker, const struct berth
                   struct berth_lease **ret, struct berth_error *e);
 /* Below, `id` is a lease's id or "run/worker" of the caller's user; unknown ones are NOLEASE. */
 
-/* The lease as it is now, having waited up to `wait_ms` (or BERTH_WAIT_FOREVER) until it is held. */
+/* The lease as it is now, or once it is held, within `wait_ms` (or BERTH_WAIT_FOREVER). */
 int berth_lease_get(struct berth_client *c, const char *id, long long wait_ms,
                     struct berth_lease **ret, struct berth_error *e);
 /* Binds a lease to this connection too; STALE when `fence` is not the lease's. */

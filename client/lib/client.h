@@ -20,12 +20,12 @@ struct reply_budget {
 };
 
 struct berth_client {
-	int fd;                     /* owned; -1 once lost */
+	int fd; /* owned; -1 once lost */
 	int timeout_ms;
 	unsigned late;              /* replies given up on, which will still come and be dropped */
 	struct redisReader *reader; /* owned */
 	struct reply_budget budget;
-	char *path;                 /* owned */
+	char *path; /* owned */
 };
 
 /* reader.c: hiredis' reader, building struct berth_reply within the budget (borrowed). */

@@ -20,12 +20,13 @@ request_size(int argc, const char *const argv[], size_t *ret, struct berth_error
 		                       LIMIT_REQUEST_ARGS);
 	for (int i = 0; i < argc; i++) {
 		if (!argv[i])
-			return berth_error_set(e, BERTH_USAGE, "%s: argument %d is missing", argv[0], i);
+			return berth_error_set(e, BERTH_USAGE, "%s: argument %d is missing",
+			                       argv[0], i);
 		size += HEADER_BYTES_MAX + strlen(argv[i]);
 	}
 	if (size > LIMIT_REQUEST_BYTES)
-		return berth_error_set(e, BERTH_LIMIT, "a request of %zu bytes; %d is the most", size,
-		                       LIMIT_REQUEST_BYTES);
+		return berth_error_set(e, BERTH_LIMIT, "a request of %zu bytes; %d is the most",
+		                       size, LIMIT_REQUEST_BYTES);
 	*ret = size;
 	return 0;
 }
@@ -65,8 +66,8 @@ error_from(const struct berth_reply *reply, struct berth_error *e)
 {
 	size_t word = strcspn(reply->text, " ");
 	enum berth_error_code code = berth_error_code(reply->text, word);
-	bool known = strlen(berth_error_name(code)) == word &&
-		strncmp(berth_error_name(code), reply->text, word) == 0;
+	bool known = strlen(berth_error_name(code)) == word
+	             && strncmp(berth_error_name(code), reply->text, word) == 0;
 	const char *message = reply->text + (known ? word : 0);
 
 	return berth_error_set(e, code, "%s", message + strspn(message, " "));
@@ -91,7 +92,8 @@ berth_command(struct berth_client *c, long long wait_ms, int argc, const char *c
 
 	if (!berth_connected(c))
 		return libberth_lose(c, e, "it broke before this call");
-	if (request_send(c, deadline, argc, argv, e) < 0 || libberth_receive(c, deadline, &reply, e) < 0)
+	if (request_send(c, deadline, argc, argv, e) < 0
+	    || libberth_receive(c, deadline, &reply, e) < 0)
 		return -1;
 	if (reply->type == BERTH_REPLY_ERROR) {
 		error_from(reply, e);
@@ -112,8 +114,10 @@ libberth_ask(struct berth_client *c, long long wait_ms, int argc, const char *co
 		return -1;
 	if (reply->type != type) {
 		berth_reply_free(reply);
-		return berth_error_set(e, BERTH_ERR, "%s: an answer of another type than expected; is %s berthd's?",
-		                       argv[0], c->path);
+		return berth_error_set(
+			e, BERTH_ERR,
+			"%s: an answer of another type than expected; is %s berthd's?", argv[0],
+			c->path);
 	}
 	*ret = reply;
 	return 0;

@@ -99,10 +99,11 @@ libberth_lose(struct berth_client *c, struct berth_error *e, const char *fmt, ..
 	if (c->fd >= 0)
 		close(c->fd);
 	c->fd = -1;
-	return berth_error_set(e, BERTH_UNAVAILABLE, "the connection to %s is lost: %s", c->path, reason);
+	return berth_error_set(e, BERTH_UNAVAILABLE, "the connection to %s is lost: %s", c->path,
+	                       reason);
 }
 
-/* Waits until the socket can be read or written: 1, 0 when the deadline comes first, -1 with errno. */
+/* Until the socket can be read or written: 1; 0 at the deadline, -1 with errno. */
 static int
 wait_for(int fd, short events, int64_t deadline)
 {
@@ -134,9 +135,12 @@ libberth_send(struct berth_client *c, const void *data, size_t len, int64_t dead
 			int ready = wait_for(c->fd, POLLOUT, deadline);
 
 			if (ready <= 0)
-				return libberth_lose(c, e, "%s", ready ? strerror(errno) : "it takes no request");
+				return libberth_lose(c, e, "%s",
+				                     ready ? strerror(errno)
+				                           : "it takes no request");
 		} else if (errno == EPIPE || errno == ECONNRESET) {
-			return 0; /* closed: what it said before, if anything, is the better error */
+			return 0; /* closed: what it said before, if anything, is the better error
+			           */
 		} else if (errno != EINTR) {
 			return libberth_lose(c, e, "%s", strerror(errno));
 		}
@@ -152,7 +156,9 @@ fill(struct berth_client *c, struct berth_error *e)
 	ssize_t n = recv(c->fd, buf, sizeof buf, 0);
 
 	if (n < 0)
-		return errno == EAGAIN || errno == EINTR ? 0 : libberth_lose(c, e, "%s", strerror(errno));
+		return errno == EAGAIN || errno == EINTR
+		               ? 0
+		               : libberth_lose(c, e, "%s", strerror(errno));
 	if (n == 0)
 		return libberth_lose(c, e, "the daemon closed it");
 	if ((size_t)n > c->budget.bytes)
@@ -192,7 +198,8 @@ receive_one(struct berth_client *c, int64_t deadline, struct berth_reply **ret,
 			return n < 0 ? -1 : 0;
 		n = wait_for(c->fd, POLLIN, deadline);
 		if (n == 0)
-			return berth_error_set(e, BERTH_TIMEOUT, "the daemon at %s did not answer in time", c->path);
+			return berth_error_set(e, BERTH_TIMEOUT,
+			                       "the daemon at %s did not answer in time", c->path);
 		if (n < 0)
 			return libberth_lose(c, e, "%s", strerror(errno));
 		if (fill(c, e) < 0)

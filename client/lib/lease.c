@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The lease map as a struct that owns the reply it was read from; ATTACH, which answers with one. */
+/* The lease map as a struct that owns the reply it was read from; ATTACH answers with one. */
 #include "client/lib/client.h"
 
 #include <stdio.h>
@@ -12,6 +12,7 @@ struct lease {
 	struct berth_reply *reply;
 };
 
+/* clang-format off */
 #define TEXT(field, need) { #field, offsetof(struct berth_lease, field), FIELD_TEXT, need }
 #define INT(field, need) { #field, offsetof(struct berth_lease, field), FIELD_INT, need }
 #define LONG(field, need) { #field, offsetof(struct berth_lease, field), FIELD_LONG, need }
@@ -44,6 +45,7 @@ static const struct field lease_fields[] = {
 	TEXT(why, FIELD_MAYBE),
 	{ 0 }
 };
+/* clang-format on */
 
 #undef TEXT
 #undef INT

@@ -11,6 +11,7 @@ struct berth_leases {
 	struct berth_lease_row row; /* borrows from the reply */
 };
 
+/* clang-format off */
 #define TEXT(field, need) { #field, offsetof(struct berth_lease_row, field), FIELD_TEXT, need }
 #define INT(field, need) { #field, offsetof(struct berth_lease_row, field), FIELD_INT, need }
 #define LONG(field, need) { #field, offsetof(struct berth_lease_row, field), FIELD_LONG, need }
@@ -36,6 +37,7 @@ static const struct field row_fields[] = {
 	INT(connections, FIELD_ALWAYS),
 	{ 0 }
 };
+/* clang-format on */
 
 #undef TEXT
 #undef INT
@@ -72,8 +74,8 @@ berth_leases(struct berth_client *c, const char *run, long long uid, struct bert
 	list = calloc(1, sizeof *list);
 	if (!list)
 		return libberth_oom(e);
-	if (libberth_ask(c, 0, argc, words, BERTH_REPLY_ARRAY, &list->reply, e) < 0 ||
-	    check_rows(list, e) < 0) {
+	if (libberth_ask(c, 0, argc, words, BERTH_REPLY_ARRAY, &list->reply, e) < 0
+	    || check_rows(list, e) < 0) {
 		berth_leases_free(list);
 		return -1;
 	}

@@ -23,7 +23,8 @@ static const struct berth_reply *
 find(const struct berth_reply *map, const char *name)
 {
 	for (size_t i = 0; i + 1 < map->count; i += 2)
-		if (map->items[i]->type == BERTH_REPLY_TEXT && strcmp(map->items[i]->text, name) == 0)
+		if (map->items[i]->type == BERTH_REPLY_TEXT
+		    && strcmp(map->items[i]->text, name) == 0)
 			return map->items[i + 1];
 	return NULL;
 }
@@ -102,10 +103,12 @@ libberth_map_read(const struct berth_reply *map, const struct field *fields, voi
 		const struct berth_reply *value = find(map, f->name);
 
 		if (!value || (value->type == BERTH_REPLY_NULL && f->need >= needed))
-			return berth_error_set(e, BERTH_ERR, "the daemon's answer lacks the field '%s'", f->name);
+			return berth_error_set(e, BERTH_ERR,
+			                       "the daemon's answer lacks the field '%s'", f->name);
 		if (read_value(f, value, (char *)into + f->offset) < 0)
-			return berth_error_set(e, BERTH_ERR, "the daemon's answer has a bad value in the field '%s'",
-			                       f->name);
+			return berth_error_set(
+				e, BERTH_ERR,
+				"the daemon's answer has a bad value in the field '%s'", f->name);
 	}
 	return 0;
 }

@@ -20,8 +20,8 @@ put_path(char *buf, size_t size, struct berth_error *e, const char *dir, const c
 {
 	if ((size_t)snprintf(buf, size, "%s%s", dir, file) < size)
 		return 0;
-	return berth_error_set(e, BERTH_USAGE, "the socket path %s%s is longer than %zu bytes", dir, file,
-	                       size - 1);
+	return berth_error_set(e, BERTH_USAGE, "the socket path %s%s is longer than %zu bytes", dir,
+	                       file, size - 1);
 }
 
 int
@@ -87,7 +87,8 @@ berth_open(const char *path, struct berth_client **ret, struct berth_error *e)
 	fd = socket_open(path, e);
 	if (fd < 0 || libberth_client_new(fd, path, &c, e) < 0)
 		return -1;
-	/* The daemon drops who stays silent after connecting; and this way a full one says so here. */
+	/* The daemon drops who stays silent after connecting; and this way a full one says so here.
+	 */
 	if (berth_ping(c, NULL, e) < 0) {
 		berth_close(c);
 		return -1;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Replies: hiredis' reader parses them, the functions here build ours and refuse what is too large. */
+/* Replies: hiredis' reader parses them, we build our own of them and refuse what is too large. */
 #include "client/lib/client.h"
 
 #include <hiredis/hiredis.h>
@@ -172,7 +172,7 @@ libberth_reader_new(struct reply_budget *budget)
 	if (!reader)
 		return NULL;
 	reader->privdata = budget;
-	reader->maxbuf = 0; /* else the reader shrinks its buffer, and asserts that there is memory */
+	reader->maxbuf = 0; /* else it shrinks its buffer, and asserts that there is memory */
 	libberth_budget_start(budget);
 	return reader;
 }

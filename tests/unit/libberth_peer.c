@@ -141,8 +141,9 @@ peer_heard(struct peer *p, const char *requests)
 	struct berth_error e;
 	size_t used = 0, at = 0;
 
-	while (len > 0 && request_parse(&parser, buf + at, len - at, &request, &used, &e) ==
-	       REQUEST_READY) {
+	while (len > 0
+	       && request_parse(&parser, buf + at, len - at, &request, &used, &e)
+	                  == REQUEST_READY) {
 		hear_request(&request, strsep(&rest, "|"), requests);
 		at += used;
 	}
@@ -193,8 +194,8 @@ peer_say_queued(struct peer *p, int position, const char *why)
 {
 	char number[12];
 	const struct peer_field known[] = {
-		{ "lease", "3fa9c1-17" }, { "run", "r1" }, { "worker", "gw0" }, { "state", "queued" },
-		{ "position", number }, { "kind", "schema" },
+		{ "lease", "3fa9c1-17" }, { "run", "r1" },        { "worker", "gw0" },
+		{ "state", "queued" },    { "position", number }, { "kind", "schema" },
 	};
 	enum { KNOWN = sizeof known / sizeof *known };
 

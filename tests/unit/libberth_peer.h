@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The other end of a libberth client in a unit test: says replies beforehand, hears the requests. */
+/* The other end of a libberth client in a unit test: says replies beforehand, hears the requests.
+ */
 #pragma once
 
 #include "client/lib/client.h"

@@ -17,8 +17,11 @@ durations_are_a_number_and_a_unit(void **state)
 		const char *text;
 		long long ms;
 	} good[] = {
-		{ "0", 0 }, { "0s", 0 }, { "1ms", 1 }, { "500ms", 500 }, { "30s", 30000 }, { "10m", 600000 },
-		{ "2h", 7200000 }, { "1d", 86400000 }, { "007s", 7000 }, { "106751991167d", 9223372036828800000 },
+		{ "0", 0 },        { "0s", 0 },
+		{ "1ms", 1 },      { "500ms", 500 },
+		{ "30s", 30000 },  { "10m", 600000 },
+		{ "2h", 7200000 }, { "1d", 86400000 },
+		{ "007s", 7000 },  { "106751991167d", 9223372036828800000 },
 	};
 
 	for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
@@ -33,8 +36,23 @@ static void
 everything_else_is_no_duration(void **state)
 {
 	static const char *const bad[] = {
-		"", "s", "30", "-1s", "+1s", " 1s", "1 s", "1s ", "1.5h", "1h30m", "1S", "1sec", "0x10s", "1y",
-		"106751991168d", "99999999999999999999s", "1e3s",
+		"",
+		"s",
+		"30",
+		"-1s",
+		"+1s",
+		" 1s",
+		"1 s",
+		"1s ",
+		"1.5h",
+		"1h30m",
+		"1S",
+		"1sec",
+		"0x10s",
+		"1y",
+		"106751991168d",
+		"99999999999999999999s",
+		"1e3s",
 	};
 
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -53,9 +71,9 @@ durations_are_shown_in_two_units_at_most(void **state)
 		long long ms;
 		const char *text;
 	} shown[] = {
-		{ 0, "0ms" }, { 999, "999ms" }, { 1000, "1s" }, { 1999, "1s" }, { 59999, "59s" },
-		{ 60000, "1m" }, { 200000, "3m20s" }, { 3600000, "1h" }, { 3659000, "1h" },
-		{ 7500000, "2h5m" }, { 86400000, "1d" }, { 273600000, "3d4h" },
+		{ 0, "0ms" },      { 999, "999ms" },    { 1000, "1s" },      { 1999, "1s" },
+		{ 59999, "59s" },  { 60000, "1m" },     { 200000, "3m20s" }, { 3600000, "1h" },
+		{ 3659000, "1h" }, { 7500000, "2h5m" }, { 86400000, "1d" },  { 273600000, "3d4h" },
 	};
 	char buf[DURATION_TEXT_MAX];
 
@@ -64,10 +82,23 @@ durations_are_shown_in_two_units_at_most(void **state)
 }
 
 static const struct berth_lease lease = {
-	.lease = "3fa9c1-17", .run = "r1", .worker = "gw0", .kind = "schema", .schema = "test_x",
-	.role = "test_x", .dsn = "postgresql://test_x:pw@h:5432/app", .host = "h", .port = 5432,
-	.dbname = "app", .user = "test_x", .password = "pw'$\\", .redis = "none", .redis_port = -1,
-	.redis_db = -1, .fence = 7, .expires_ms = 1,
+	.lease = "3fa9c1-17",
+	.run = "r1",
+	.worker = "gw0",
+	.kind = "schema",
+	.schema = "test_x",
+	.role = "test_x",
+	.dsn = "postgresql://test_x:pw@h:5432/app",
+	.host = "h",
+	.port = 5432,
+	.dbname = "app",
+	.user = "test_x",
+	.password = "pw'$\\",
+	.redis = "none",
+	.redis_port = -1,
+	.redis_db = -1,
+	.fence = 7,
+	.expires_ms = 1,
 };
 
 static void
@@ -90,8 +121,10 @@ fields_stand_for_the_values_of_the_lease(void **state)
 {
 	expect_format("", "", false);
 	expect_format("plain", "plain", false);
-	expect_format("{user}:{password}@{host}:{port}/{dbname}", "test_x:pw'$\\@h:5432/app", false);
-	expect_format("{lease}{fence}{run}{worker}{kind}{redis}", "3fa9c1-177r1gw0schemanone", false);
+	expect_format("{user}:{password}@{host}:{port}/{dbname}", "test_x:pw'$\\@h:5432/app",
+	              false);
+	expect_format("{lease}{fence}{run}{worker}{kind}{redis}", "3fa9c1-177r1gw0schemanone",
+	              false);
 	expect_format("{{{user}}}", "{test_x}", false);
 	expect_format("{{user}}", "{user}", false);
 	expect_format("a{redis_url}b{redis_db}c", "abc", true);
@@ -101,8 +134,8 @@ static void
 what_is_no_field_is_refused(void **state)
 {
 	static const char *const bad[] = {
-		"{nothing}", "{}", "{ user}", "{User}", "{user", "user}", "{user{host}}", "{", "}", "a{{}",
-		"{state}", "{why}", "{expires_ms}",
+		"{nothing}", "{}", "{ user}", "{User}",  "{user", "user}",        "{user{host}}",
+		"{",         "}",  "a{{}",    "{state}", "{why}", "{expires_ms}",
 	};
 
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -128,7 +161,8 @@ the_message_names_every_field_there_is(void **state)
 static void
 any_text_is_refused_or_filled_in(void **state)
 {
-	static const char *const pieces[] = { "{", "}", "{{", "}}", "{user}", "{redis_db}", "x", "user" };
+	static const char *const pieces[] = { "{",      "}",          "{{", "}}",
+		                              "{user}", "{redis_db}", "x",  "user" };
 	struct rng rng = { unit_seed() };
 	int taken = 0;
 
@@ -170,7 +204,7 @@ a_lease_becomes_the_usual_variables_and_those_asked_for(void **state)
 	assert_string_equal(value_of(&vars, "MINE"), "test_x!");
 	assert_string_equal(value_of(&vars, "EMPTY"), "");
 	assert_string_equal(value_of(&vars, "REDIS_URL"), "absent"); /* the user's own stays */
-	assert_null(value_of(&vars, "BERTH_REDIS_DB")); /* another lease's must not */
+	assert_null(value_of(&vars, "BERTH_REDIS_DB"));              /* another lease's must not */
 	assert_null(value_of(&vars, "PGSERVICE"));
 	vars_fini(&vars);
 }
@@ -178,7 +212,8 @@ a_lease_becomes_the_usual_variables_and_those_asked_for(void **state)
 static void
 what_cannot_be_a_variable_is_refused(void **state)
 {
-	static const char *const bad[] = { "", "=x", "1A=x", "A", "A-B=x", "A B=x", "\303\204=x", "A={" };
+	static const char *const bad[] = { "",      "=x",    "1A=x",       "A",
+		                           "A-B=x", "A B=x", "\303\204=x", "A={" };
 
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		const char *items[] = { bad[i] };

@@ -42,7 +42,9 @@ sends_every_option_of_an_acquire(void **state)
 	options.detach = true;
 	peer_say_lease(p, NULL);
 	assert_int_equal(berth_acquire(p->client, "gw0", &options, &lease, &e), 0);
-	peer_heard(p, "ACQUIRE gw0 RUN r1 KIND database NAME test_mine REDIS private TTL 90000 LABEL ? DETACH");
+	peer_heard(
+		p,
+		"ACQUIRE gw0 RUN r1 KIND database NAME test_mine REDIS private TTL 90000 LABEL ? DETACH");
 	berth_lease_free(lease);
 }
 
@@ -65,8 +67,9 @@ reads_only_the_options_that_the_caller_was_compiled_with(void **state)
 	struct {
 		struct berth_options options;
 		char later[64]; /* what a newer header would have added */
-	} given = { .options = { .size = offsetof(struct berth_options, kind), .run = "r1",
-	                         .kind = "never read" } };
+	} given = { .options = { .size = offsetof(struct berth_options, kind),
+		                 .run = "r1",
+		                 .kind = "never read" } };
 	struct berth_lease *lease;
 
 	peer_say_lease(p, NULL);
@@ -153,8 +156,9 @@ binds_detaches_renews_and_releases(void **state)
 	assert_int_equal(berth_renew(p->client, "3fa9c1-17", 0, NULL, NULL), 0);
 	assert_int_equal(berth_release(p->client, "3fa9c1-17", 0, NULL), 0);
 	assert_int_equal(berth_release(p->client, "3fa9c1-17", 600000, NULL), 0);
-	peer_heard(p, "ATTACH 3fa9c1-17 41|DETACH 3fa9c1-17|RENEW 3fa9c1-17 TTL 90000|RENEW 3fa9c1-17|"
-	              "RELEASE 3fa9c1-17|RELEASE 3fa9c1-17 KEEP 600000");
+	peer_heard(p,
+	           "ATTACH 3fa9c1-17 41|DETACH 3fa9c1-17|RENEW 3fa9c1-17 TTL 90000|RENEW 3fa9c1-17|"
+	           "RELEASE 3fa9c1-17|RELEASE 3fa9c1-17 KEEP 600000");
 }
 
 static void
@@ -320,21 +324,25 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(sends_every_option_of_an_acquire, setup, teardown),
-		cmocka_unit_test_setup_teardown(sends_only_the_worker_without_options, setup, teardown),
-		cmocka_unit_test_setup_teardown(reads_only_the_options_that_the_caller_was_compiled_with,
-		                                setup, teardown),
-		cmocka_unit_test_setup_teardown(reads_every_field_of_a_held_lease, setup, teardown),
-		cmocka_unit_test_setup_teardown(knows_nothing_of_servers_while_a_lease_is_queued, setup,
+		cmocka_unit_test_setup_teardown(sends_only_the_worker_without_options, setup,
 		                                teardown),
-		cmocka_unit_test_setup_teardown(binds_detaches_renews_and_releases, setup, teardown),
-		cmocka_unit_test_setup_teardown(asks_for_information_and_signs_of_life, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			reads_only_the_options_that_the_caller_was_compiled_with, setup, teardown),
+		cmocka_unit_test_setup_teardown(reads_every_field_of_a_held_lease, setup, teardown),
+		cmocka_unit_test_setup_teardown(knows_nothing_of_servers_while_a_lease_is_queued,
+		                                setup, teardown),
+		cmocka_unit_test_setup_teardown(binds_detaches_renews_and_releases, setup,
+		                                teardown),
+		cmocka_unit_test_setup_teardown(asks_for_information_and_signs_of_life, setup,
+		                                teardown),
 		cmocka_unit_test_setup_teardown(walks_the_list_of_leases, setup, teardown),
 		cmocka_unit_test_setup_teardown(refuses_a_list_with_one_bad_row, setup, teardown),
-		cmocka_unit_test_setup_teardown(gives_any_verb_and_its_whole_reply, setup, teardown),
-		cmocka_unit_test_setup_teardown(an_error_reply_becomes_the_error_with_its_code, setup,
+		cmocka_unit_test_setup_teardown(gives_any_verb_and_its_whole_reply, setup,
 		                                teardown),
-		cmocka_unit_test_setup_teardown(refuses_a_request_beyond_the_limits_before_sending_it,
+		cmocka_unit_test_setup_teardown(an_error_reply_becomes_the_error_with_its_code,
 		                                setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			refuses_a_request_beyond_the_limits_before_sending_it, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -66,9 +66,10 @@ static void
 a_field_of_another_type_is_refused(void **state)
 {
 	static const struct peer_field bad[] = {
-		{ "lease", "7" }, { "state", "7" }, { "state", "strange" }, { "state", NULL },
-		{ "position", "first" }, { "port", "99999999999" }, { "dsn", "7" }, { "redis_db", "three" },
-		{ "redis_socket", "7" }, { "fence", "41x" }, { "expires_ms", "" },
+		{ "lease", "7" },   { "state", "7" },        { "state", "strange" },
+		{ "state", NULL },  { "position", "first" }, { "port", "99999999999" },
+		{ "dsn", "7" },     { "redis_db", "three" }, { "redis_socket", "7" },
+		{ "fence", "41x" }, { "expires_ms", "" },
 	};
 
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -81,8 +82,8 @@ static void
 null_is_refused_where_a_held_lease_must_say_something(void **state)
 {
 	static const char *const needed[] = {
-		"lease", "run", "worker", "position", "kind", "schema", "role", "dsn", "host", "port",
-		"dbname", "user", "password", "redis", "fence", "expires_ms",
+		"lease", "run",  "worker", "position", "kind",     "schema", "role",  "dsn",
+		"host",  "port", "dbname", "user",     "password", "redis",  "fence", "expires_ms",
 	};
 
 	for (size_t i = 0; i < sizeof needed / sizeof *needed; i++) {
@@ -196,10 +197,19 @@ static void
 replies_that_are_not_RESP2_or_too_large_end_the_connection(void **state)
 {
 	static const char *const bad[] = {
-		"HTTP/1.1 400 Bad Request\r\n\r\n", "*2147483647\r\n", "*524289\r\n", "*-7\r\n", ":x\r\n",
-		"$-9\r\n", "$x\r\n", ",1.5\r\n", "#t\r\n", "*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*0\r\n",
+		"HTTP/1.1 400 Bad Request\r\n\r\n",
+		"*2147483647\r\n",
+		"*524289\r\n",
+		"*-7\r\n",
+		":x\r\n",
+		"$-9\r\n",
+		"$x\r\n",
+		",1.5\r\n",
+		"#t\r\n",
+		"*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*0\r\n",
 		/* no single array is too large, all together are */
-		"*2\r\n*400000\r\n:1\r\n", "*3\r\n*200000\r\n",
+		"*2\r\n*400000\r\n:1\r\n",
+		"*3\r\n*200000\r\n",
 	};
 
 	peer_close(*state);
@@ -374,24 +384,30 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(a_lease_that_lacks_any_field_is_refused, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_field_of_another_type_is_refused, setup, teardown),
-		cmocka_unit_test_setup_teardown(null_is_refused_where_a_held_lease_must_say_something,
-		                                setup, teardown),
-		cmocka_unit_test_setup_teardown(a_text_with_a_NUL_in_it_is_refused, setup, teardown),
-		cmocka_unit_test_setup_teardown(an_answer_of_another_type_is_refused_and_the_connection_stays,
-		                                setup, teardown),
-		cmocka_unit_test_setup_teardown(a_daemon_that_hangs_up_makes_every_later_call_unavailable,
-		                                setup, teardown),
-		cmocka_unit_test_setup_teardown(what_the_daemon_said_before_it_hung_up_is_the_error, setup,
+		cmocka_unit_test_setup_teardown(a_lease_that_lacks_any_field_is_refused, setup,
 		                                teardown),
-		cmocka_unit_test_setup_teardown(a_reply_in_single_bytes_is_read_whole, setup, teardown),
-		cmocka_unit_test_setup_teardown(replies_that_are_not_RESP2_or_too_large_end_the_connection,
-		                                setup, teardown),
-		cmocka_unit_test_setup_teardown(a_reply_without_an_end_is_given_up_after_8_MiB, setup,
+		cmocka_unit_test_setup_teardown(a_field_of_another_type_is_refused, setup,
 		                                teardown),
-		cmocka_unit_test_setup_teardown(whatever_the_bytes_are_the_answer_is_a_lease_or_an_error,
+		cmocka_unit_test_setup_teardown(
+			null_is_refused_where_a_held_lease_must_say_something, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_text_with_a_NUL_in_it_is_refused, setup,
+		                                teardown),
+		cmocka_unit_test_setup_teardown(
+			an_answer_of_another_type_is_refused_and_the_connection_stays, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(
+			a_daemon_that_hangs_up_makes_every_later_call_unavailable, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_the_daemon_said_before_it_hung_up_is_the_error,
 		                                setup, teardown),
+		cmocka_unit_test_setup_teardown(a_reply_in_single_bytes_is_read_whole, setup,
+		                                teardown),
+		cmocka_unit_test_setup_teardown(
+			replies_that_are_not_RESP2_or_too_large_end_the_connection, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(a_reply_without_an_end_is_given_up_after_8_MiB,
+		                                setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			whatever_the_bytes_are_the_answer_is_a_lease_or_an_error, setup, teardown),
 		cmocka_unit_test(an_open_client_is_one_that_was_answered),
 		cmocka_unit_test(a_socket_path_that_is_too_long_is_wrong_usage),
 		cmocka_unit_test(the_environment_names_the_socket),

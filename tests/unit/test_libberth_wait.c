@@ -38,8 +38,10 @@ polls_a_queued_lease_until_it_is_held(void **state)
 	assert_int_equal(berth_acquire(p->client, "gw0", &options, &lease, NULL), 0);
 	assert_int_equal(lease->state, BERTH_STATE_HELD);
 	berth_lease_free(lease);
-	/* No WAIT is longer than a minute, so a wait of any length stays below the daemon's limit. */
-	peer_heard(p, "ACQUIRE gw0 WAIT 60000|LEASE 3fa9c1-17 WAIT 60000|LEASE 3fa9c1-17 WAIT 60000");
+	/* No WAIT is longer than a minute, so a wait of any length stays below the daemon's limit.
+	 */
+	peer_heard(p,
+	           "ACQUIRE gw0 WAIT 60000|LEASE 3fa9c1-17 WAIT 60000|LEASE 3fa9c1-17 WAIT 60000");
 }
 
 static void
@@ -104,7 +106,9 @@ tells_the_place_in_the_queue_and_why(void **state)
 {
 	struct peer *p = *state;
 	struct told told = { 0 };
-	struct berth_options options = { .wait_ms = 60000, .progress = tell, .progress_arg = &told };
+	struct berth_options options = { .wait_ms = 60000,
+		                         .progress = tell,
+		                         .progress_arg = &told };
 	struct berth_lease *lease;
 
 	peer_say_queued(p, 3, "all 8 schemas are leased");
@@ -122,7 +126,9 @@ stops_waiting_when_progress_says_so(void **state)
 {
 	struct peer *p = *state;
 	struct told told = { .stop_at = 2 };
-	struct berth_options options = { .wait_ms = 60000, .progress = tell, .progress_arg = &told };
+	struct berth_options options = { .wait_ms = 60000,
+		                         .progress = tell,
+		                         .progress_arg = &told };
 	struct berth_lease *lease;
 
 	peer_say_queued(p, 3, NULL);
@@ -138,7 +144,9 @@ asks_anew_while_a_server_is_away(void **state)
 {
 	struct peer *p = *state;
 	struct told told = { 0 };
-	struct berth_options options = { .wait_ms = 60000, .progress = tell, .progress_arg = &told };
+	struct berth_options options = { .wait_ms = 60000,
+		                         .progress = tell,
+		                         .progress_arg = &told };
 	struct berth_lease *lease;
 
 	peer_say_queued(p, 1, NULL);
@@ -204,15 +212,19 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(polls_a_queued_lease_until_it_is_held, setup, teardown),
-		cmocka_unit_test_setup_teardown(waits_without_end_when_told_so, setup, teardown),
-		cmocka_unit_test_setup_teardown(gives_back_the_queued_lease_when_the_time_is_over, setup,
+		cmocka_unit_test_setup_teardown(polls_a_queued_lease_until_it_is_held, setup,
 		                                teardown),
-		cmocka_unit_test_setup_teardown(tells_the_place_in_the_queue_and_why, setup, teardown),
-		cmocka_unit_test_setup_teardown(stops_waiting_when_progress_says_so, setup, teardown),
+		cmocka_unit_test_setup_teardown(waits_without_end_when_told_so, setup, teardown),
+		cmocka_unit_test_setup_teardown(gives_back_the_queued_lease_when_the_time_is_over,
+		                                setup, teardown),
+		cmocka_unit_test_setup_teardown(tells_the_place_in_the_queue_and_why, setup,
+		                                teardown),
+		cmocka_unit_test_setup_teardown(stops_waiting_when_progress_says_so, setup,
+		                                teardown),
 		cmocka_unit_test_setup_teardown(asks_anew_while_a_server_is_away, setup, teardown),
 		cmocka_unit_test_setup_teardown(does_not_ask_anew_without_waiting, setup, teardown),
-		cmocka_unit_test_setup_teardown(ends_the_wait_with_any_other_error, setup, teardown),
+		cmocka_unit_test_setup_teardown(ends_the_wait_with_any_other_error, setup,
+		                                teardown),
 		cmocka_unit_test_setup_teardown(drops_a_reply_that_came_too_late, setup, teardown),
 	};
 

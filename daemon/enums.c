@@ -11,7 +11,7 @@
 #include "daemon/config.h"
 #include "daemon/pg/pg.h"
 
-enum { BATCH_MAX = 32, CHECK_MS = 5000, FLOW_TRIES = 6 /* flow.c's first and five more */ };
+enum { BATCH_MAX = 64, CHECK_MS = 5000, FLOW_TRIES = 6 /* flow.c's first and five more */ };
 
 struct enum_ask {
 	struct enum_def want, there;
@@ -20,6 +20,7 @@ struct enum_ask {
 	bool is_there;
 	bool is_other;        /* a type of that name is there and is no enum */
 	int labels_before;
+	bool follows;         /* the same was asked for before it in this conversation */
 	enum_done *done;
 	void *arg;
 	TAILQ_ENTRY(enum_ask) link;
@@ -178,7 +179,7 @@ static enum enum_outcome
 outcome_of(const struct enum_ask *ask)
 {
 	if (!ask->was_there)
-		return ENUM_CREATED;
+		return ask->follows ? ENUM_EXISTS : ENUM_CREATED;
 	return ask->there.count > ask->labels_before ? ENUM_APPENDED : ENUM_EXISTS;
 }
 
@@ -270,18 +271,41 @@ on_talked(void *ctx, const struct berth_error *e, const char *sqlstate)
 	pg_run(enums->pg, &enums->flow);
 }
 
+/* Whether it may go along: two that want different things of one name take two conversations. */
+static bool
+goes_along(const struct enums *enums, struct enum_ask *ask)
+{
+	const struct enum_ask *other;
+
+	ask->follows = false;
+	TAILQ_FOREACH(other, &enums->asked, link) {
+		if (strcmp(other->want.name, ask->want.name) != 0)
+			continue;
+		ask->follows = true;
+		if (other->append || ask->append || enum_def_compare(&ask->want, &other->want, NULL) < 0)
+			return false;
+	}
+	return true;
+}
+
 static void
 talk(struct enums *enums)
 {
-	struct enum_ask *ask;
+	struct enum_ask *ask, *next;
+	int batch = 0;
 
 	if (enums->talking || TAILQ_EMPTY(&enums->waiting))
 		return;
-	for (int i = 0; i < BATCH_MAX && (ask = TAILQ_FIRST(&enums->waiting)); i++) {
+	for (ask = TAILQ_FIRST(&enums->waiting); ask && batch < BATCH_MAX; ask = next) {
+		next = TAILQ_NEXT(ask, link);
+		if (!goes_along(enums, ask))
+			continue;
 		TAILQ_REMOVE(&enums->waiting, ask, link);
 		TAILQ_INSERT_TAIL(&enums->asked, ask, link);
+		batch++;
 	}
 	enums->talking = true;
+	enums->conversations++;
 	enums->flow = (struct flow){ .steps = steps, .subject = "enums", .ctx = enums, .done = on_talked };
 	pg_run(enums->pg, &enums->flow);
 }

@@ -38,6 +38,7 @@ struct enums {
 	struct event *begin;         /* the next conversation, in the next turn of the loop */
 	bool up;                     /* between enums_up() and enums_down() */
 	bool failed;                 /* one of the configured ones, this time */
+	long conversations;
 	int left;                    /* of the configured ones, not ensured yet */
 	bool ready;                  /* all configured ones were there once since PostgreSQL came up */
 	struct berth_error why;      /* what stands in the way of that */

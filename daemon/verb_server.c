@@ -123,6 +123,10 @@ info_postgresql(struct info *info)
 	add(info, "pg_superuser:%d", facts ? facts->superuser : 0);
 	add(info, "pg_queued_flows:%d", berthd->pg.queued);
 	add(info, "runners_buried:%ld", berthd->registry.runners_buried);
+	add(info, "enum_conversations:%ld", berthd->enums.conversations);
+	add(info, "gate_entered:%ld", berthd->gate.entered);
+	add(info, "gate_finished:%ld", berthd->gate.finished);
+	add(info, "gate_freed:%ld", berthd->gate.freed);
 }
 
 static void

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: MIT
+"""The gate: exactly one runs; the others wait for its outcome; a runner that dies is replaced."""
+
+import threading
+import time
+
+import pytest
+
+from harness import eventually
+from harness.resp import ReplyError, as_map
+from harness.wait import SLOW
+
+QUICK = {"runner_grace_ms": 1000, "heartbeat_ms": 200}
+
+
+@pytest.fixture(autouse=True)
+def no_gates_afterwards(pg):
+    yield
+    if pg.one("SELECT to_regclass('berth.gate') IS NOT NULL"):
+        pg.sql("DELETE FROM berth.gate")
+
+
+def enter(client, key, *words, wait=None):
+    return as_map(client("ONCE", "ENTER", key, *words, *(["WAIT", wait] if wait else [])))
+
+
+def refused(client, *words) -> ReplyError:
+    with pytest.raises(ReplyError) as e:
+        client(*words)
+    return e.value
+
+
+def test_one_runs_and_the_next_waits_with_the_holder_named(daemon):
+    one, other = daemon.ready().client(), daemon.client()
+    mine = enter(one, "migrate")
+    assert mine.state == "run" and mine.fence > 0
+    theirs = enter(other, "migrate")
+    assert theirs.state == "wait" and theirs.fence == mine.fence
+    assert " pid " in theirs.holder and theirs.age_ms >= 0
+
+
+def test_entering_again_on_the_same_connection_is_the_same_run(daemon):
+    client = daemon.ready().client()
+    assert enter(client, "migrate").fence == enter(client, "migrate").fence
+    assert enter(client, "migrate").state == "run"
+
+
+def test_those_that_wait_hear_that_it_is_done(daemon):
+    one, other = daemon.ready().client(), daemon.client()
+    fence = enter(one, "migrate").fence
+    other.send("ONCE", "ENTER", "migrate", "WAIT", 20000)
+    assert one("ONCE", "DONE", "migrate", fence) == "OK"
+    assert as_map(other.read()).state == "done"
+    assert enter(other, "migrate").state == "done"
+
+
+def test_a_failure_reaches_all_that_waited_and_those_that_come_later(daemon):
+    one = daemon.ready().client()
+    others = [daemon.client() for _ in range(3)]
+    fence = enter(one, "migrate").fence
+    for other in others:
+        other.send("ONCE", "ENTER", "migrate", "WAIT", 20000)
+    assert one("ONCE", "FAIL", "migrate", fence, "no such\ntable", "STATUS", 3) == "OK"
+    for answer in [as_map(other.read()) for other in others] + [enter(daemon.client(), "migrate")]:
+        assert (answer.state, answer.message, answer.status) == ("failed", "no such table", 3)
+
+
+def test_retry_lets_the_next_one_try(daemon):
+    client = daemon.ready().client()
+    client("ONCE", "FAIL", "migrate", enter(client, "migrate").fence, "broken")
+    again = enter(client, "migrate", "RETRY")
+    assert again.state == "run" and again.message is None
+    client("ONCE", "DONE", "migrate", again.fence)
+    assert enter(client, "migrate", "RETRY").state == "done"
+
+
+def test_a_closed_connection_frees_it_for_the_next(daemon):
+    one, other = daemon.ready().client(), daemon.client()
+    first = enter(one, "migrate")
+    other.send("ONCE", "ENTER", "migrate", "WAIT", 20000)
+    one.close()
+    second = as_map(other.read())
+    assert second.state == "run" and second.fence > first.fence
+
+
+def test_an_old_run_cannot_declare_itself_done(daemon):
+    one, other = daemon.ready().client(), daemon.client()
+    old = enter(one, "migrate").fence
+    one.close()
+    new = enter(other, "migrate", wait=20000)
+    late = daemon.client()
+    assert refused(late, "ONCE", "DONE", "migrate", old).code == "STALE"
+    assert refused(late, "ONCE", "FAIL", "migrate", old, "late").code == "STALE"
+    assert other("ONCE", "DONE", "migrate", new.fence) == "OK"
+    assert other("ONCE", "DONE", "migrate", new.fence) == "OK"  # sent twice is said once
+
+
+def test_forget_starts_over_but_not_under_a_running_one(daemon):
+    one, other = daemon.ready().client(), daemon.client()
+    fence = enter(one, "migrate").fence
+    e = refused(other, "ONCE", "FORGET", "migrate")
+    assert e.code == "BUSY" and "pid" in str(e)
+    one("ONCE", "DONE", "migrate", fence)
+    assert other("ONCE", "FORGET", "migrate") == "OK"
+    assert enter(other, "migrate").state == "run"
+    assert other("ONCE", "FORGET", "unknown") == "OK"
+
+
+def test_wait_is_over_when_its_time_is_over(daemon):
+    one, other = daemon.ready().client(), daemon.client()
+    enter(one, "migrate")
+    began = time.monotonic()
+    assert enter(other, "migrate", wait=300).state == "wait"
+    assert 0.29 <= time.monotonic() - began < 3 * SLOW
+
+
+def test_done_is_remembered_across_a_restart(make_daemon):
+    first = make_daemon()
+    client = first.ready().client()
+    client("ONCE", "DONE", "migrate", enter(client, "migrate").fence)
+    first.leave()
+    assert enter(make_daemon().ready().client(), "migrate").state == "done"
+
+
+def test_a_killed_runner_is_replaced_within_the_grace(make_daemon):
+    doomed, other = make_daemon(**QUICK), make_daemon(**QUICK)
+    enter(doomed.ready().client(), "migrate")
+    client = other.ready().client()
+    assert enter(client, "migrate").state == "wait"
+    doomed.expected_exit = -9
+    doomed.kill()
+    assert enter(client, "migrate", wait=20000).state == "run"
+
+
+def test_64_callers_on_two_runners_run_it_once(make_daemon):
+    daemons = [make_daemon().ready() for _ in range(2)]
+    ran, outcomes, lock = [], [], threading.Lock()
+
+    def service(i):
+        with daemons[i % 2].client() as client:
+            answer = enter(client, "migrate", wait=60000)
+            if answer.state == "run":
+                with lock:
+                    ran.append(i)
+                client("ONCE", "DONE", "migrate", answer.fence)
+            with lock:
+                outcomes.append(answer.state)
+
+    services = [threading.Thread(target=service, args=(i,)) for i in range(64)]
+    for s in services:
+        s.start()
+    for s in services:
+        s.join()
+    assert len(ran) == 1
+    assert sorted(outcomes) == ["done"] * 63 + ["run"]
+
+
+def test_list_shows_every_key_and_its_state(daemon):
+    client = daemon.ready().client()
+    enter(client, "a")
+    client("ONCE", "DONE", "b", enter(client, "b").fence)
+    client("ONCE", "FAIL", "c", enter(client, "c").fence, "broken")
+    rows = {r.key: r for r in map(as_map, client("ONCE", "LIST"))}
+    assert {k: r.state for k, r in rows.items()} == {"a": "running", "b": "done", "c": "failed"}
+    assert rows["c"].message == "broken"
+
+
+@pytest.mark.parametrize(
+    "words, code",
+    [
+        (("ENTER",), "USAGE"),
+        (("ENTER", "x" * 256), "USAGE"),
+        (("ENTER", "a b"), "USAGE"),
+        (("ENTER", "k", "WAIT", -1), "LIMIT"),
+        (("DONE", "k", "x"), "USAGE"),
+        (("DONE", "k", 1), "STALE"),
+        (("FAIL", "k", 1), "USAGE"),
+        (("FAIL", "k", 1, "m", "STATUS", 256), "LIMIT"),
+        (("NONSENSE", "k"), "USAGE"),
+    ],
+)
+def test_bad_words_are_refused_and_the_session_goes_on(daemon, words, code):
+    client = daemon.ready().client()
+    assert refused(client, "ONCE", *words).code == code
+    assert client("PING") == "PONG"
+    eventually(lambda: client("ONCE", "LIST") == [])

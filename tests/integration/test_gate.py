@@ -125,11 +125,13 @@ def test_done_is_remembered_across_a_restart(make_daemon):
 def test_a_killed_runner_is_replaced_within_the_grace(make_daemon):
     doomed, other = make_daemon(**QUICK), make_daemon(**QUICK)
     enter(doomed.ready().client(), "migrate")
+    runner = doomed.client().info()["runner"]
     client = other.ready().client()
     assert enter(client, "migrate").state == "wait"
     doomed.expected_exit = -9
     doomed.kill()
     assert enter(client, "migrate", wait=20000).state == "run"
+    eventually(lambda: not [x for x in other.redis.left() if runner in x], 20)
 
 
 def test_64_callers_on_two_runners_run_it_once(make_daemon):

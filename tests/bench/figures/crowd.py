@@ -8,6 +8,8 @@ from bench.sizes import Sizes
 from bench.stage import Stage, wait_full
 from bench.stats import of_durations, of_rounds
 
+PLANS = {"in turn": "turns", "at once": "crowd"}
+
 TITLE = "ACQUIRE among many connections"
 ABOUT = (
     "N connections, each acquires a lease of its own out of a pool that has them all ready (REDIS "
@@ -30,12 +32,11 @@ def rows(count: int, how: str, rounds: list[tuple[Result, Result]]) -> list[dict
 
 
 def measure(stage: Stage, sizes: Sizes) -> list[dict]:
-    plans = {"in turn": "turns", "at once": "crowd"}
-    rounds: dict[tuple, list] = {(n, how): [] for n in sizes.crowds for how in plans}
+    rounds: dict[tuple, list] = {(n, how): [] for n in sizes.crowds for how in sizes.crowd_ways}
     with stage.daemon(pool_schemas=max(sizes.crowds)) as daemon:
         for _ in range(sizes.crowd_rounds):
             for count, how in rounds:
-                ours = probe(daemon.socket, plans[how], count, redis="none")
+                ours = probe(daemon.socket, PLANS[how], count, redis="none")
                 wait_full(daemon)
-                rounds[count, how].append((ours, stage.echo.like(ours, plans[how], count)))
+                rounds[count, how].append((ours, stage.echo.like(ours, PLANS[how], count)))
     return [row for (count, how), seen in rounds.items() for row in rows(count, how, seen)]

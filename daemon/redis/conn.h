@@ -7,6 +7,8 @@
  * connection. After a loss it tries again, with a backoff that only conn_good() resets: whoever
  * sets the connection up says when that worked.
  *
+ * The process ignores SIGPIPE: hiredis writes to sockets whose other end may be gone.
+ *
  * conn     owns the hiredis context, its timers and the requests that are not answered yet
  * caller   owns the conn, and what its requests' `arg` point to
  */

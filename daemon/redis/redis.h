@@ -62,7 +62,7 @@ struct redis_events {
 	void (*freed)(void *arg);                                   /* a database became claimable again */
 };
 
-/* Copies what it needs of config; connects and reconnects (backoff, jitter) by itself. */
+/* Copies what it needs of config; the process must ignore SIGPIPE. Connects and reconnects (backoff, jitter) by itself. */
 struct redis *redis_new(struct event_base *base, struct evdns_base *dns, const struct redis_config *config,
                         const struct redis_events *events, void *arg);
 /* Closes at once; slots that are still being ended stay claimed until a reaper comes. Kills the

@@ -22,8 +22,7 @@ def make_runner(request):
     yield make
     wrong = []
     for runner in runners:
-        killed = runner.process.poll() is not None
-        if runner.finish() != 0 and not killed:
+        if runner.finish() != 0 and not runner.killed:
             wrong.append(f"runner {runner.id} exited {runner.process.returncode}: {runner.log()[-3000:]}")
     assert not wrong, "\n".join(wrong)
 

@@ -11,6 +11,7 @@
 #include <assert.h>
 #include <event2/event.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -258,6 +259,7 @@ main(int argc, char **argv)
 
 	if (argc < 8)
 		return 2;
+	signal(SIGPIPE, SIG_IGN);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	log_set_level(LOG_LEVEL_DEBUG);
 	base = event_base_new();
@@ -279,6 +281,7 @@ main(int argc, char **argv)
 	event_free(input);
 	redis_free(redis);
 	resolve_base_free(dns);
+	event_base_loop(base, EVLOOP_NONBLOCK); /* a look-up that was cancelled ends in the loop */
 	event_base_free(base);
 	return 0;
 }

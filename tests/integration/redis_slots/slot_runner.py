@@ -54,6 +54,7 @@ class SlotRunner:
             self.process = process.spawn(
                 argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, bufsize=1
             )
+        self.killed = False
         self.events: list[dict] = []
         self.changed = threading.Condition()
         self.reader = threading.Thread(target=self._read, daemon=True)
@@ -86,7 +87,7 @@ class SlotRunner:
 
         with self.changed:
             found = self.changed.wait_for(match, timeout * SLOW)
-            assert found, f"no {event} {tag or ''}; events: {self.events}; log: {self.log()[-2000:]}"
+            assert found, f"no {event} {tag or ''}; events: {self.events}; log: {self.log()[-6000:]}"
             self.events.remove(found)
             return found
 
@@ -111,7 +112,7 @@ class SlotRunner:
         with self.changed:
             self.changed.wait_for(lambda: any(map(answered, self.events)), 20 * SLOW)
             found = next(filter(answered, self.events), None)
-            assert found, f"no answer for {tag}; log: {self.log()[-2000:]}"
+            assert found, f"no answer for {tag}; log: {self.log()[-6000:]}"
             self.events.remove(found)
         assert found["event"] == "claimed", found["message"]
         return Slot(found)
@@ -138,11 +139,12 @@ class SlotRunner:
         os.kill(self.pid, signal.SIGCONT)
 
     def kill(self) -> None:
+        self.killed = True
         self.process.kill()
         self.process.wait()
 
     def finish(self) -> int:
-        """Quits in order; the exit status is 0, or not when a sanitizer or valgrind found something."""
+        """Quits in order; the exit status is 0, or not when it crashed or a sanitizer found something."""
         if self.process.poll() is None:
             self.resume()
             try:

@@ -23,6 +23,7 @@ struct redis_pool {
 	int demand;
 	struct berth_error why;   /* of the last claim that failed; code 0 since one succeeded */
 	struct event *retry;
+	struct event *trim;       /* what is too much then still, goes back */
 	bool closing;
 	void (*came)(void *arg);  /* one became free */
 	void *arg;
@@ -41,5 +42,7 @@ bool redis_pool_lost(struct redis_pool *pool, struct redis_slot *slot);
 /* Ends the free ones and claims no more. */
 void redis_pool_close(struct redis_pool *pool);
 
+/* How many free ones are more than anybody asked for. */
+int redis_pool_surplus(int keep, int leasable, int free, int demand);
 /* How many claims to start: keeps `keep` (at most an eighth of `leasable`, at least one if any) and meets demand. */
 int redis_pool_shortage(int keep, int leasable, int free, int claiming, int demand);

@@ -75,6 +75,8 @@ redis_databases_kept_ahead_are_an_eighth_at_most(void **state)
 	assert_int_equal(redis_pool_shortage(4, 1022, 1, 1, 0), 2);
 	assert_int_equal(redis_pool_shortage(0, 14, 0, 0, 3), 3);
 	assert_int_equal(redis_pool_shortage(4, 1022, 0, 16, 500), 0);
+	assert_int_equal(redis_pool_surplus(4, 14, 3, 1), 1);
+	assert_int_equal(redis_pool_surplus(4, 1022, 3, 0), 0);
 }
 
 /* ---- when ---- */

@@ -12,12 +12,14 @@
 #include "client/cli/session.h"
 #include "proto/limits.h"
 
+/* clang-format off */
 static const struct rows_column columns[] = {
-	{ "name",   "NAME",   0,   0 },
-	{ "schema", "SCHEMA", 0,   0 },
+	{ "name",   "NAME" },
+	{ "schema", "SCHEMA" },
 	{ "labels", "LABELS", 0.6, SCOLS_FL_WRAP, ROWS_WORDS },
 	{ 0 }
 };
+/* clang-format on */
 
 /* The daemon bounds the time by itself (its enum_wait_ms) and answers. */
 static int
@@ -59,9 +61,11 @@ make(const struct invocation *asked, const char *verb)
 	int argc = 2, status;
 
 	if (asked->argc < 3)
-		return complain_usage("enum", "%s takes a name and at least one label", asked->argv[0]);
+		return complain_usage("enum", "%s takes a name and at least one label",
+		                      asked->argv[0]);
 	if (asked->argc + 1 > LIMIT_REQUEST_ARGS)
-		return complain_usage("enum", "%d labels; %d is the most", asked->argc - 2, LIMIT_REQUEST_ARGS - 3);
+		return complain_usage("enum", "%d labels; %d is the most", asked->argc - 2,
+		                      LIMIT_REQUEST_ARGS - 3);
 	for (int i = 1; i < asked->argc; i++)
 		argv[argc++] = asked->argv[i];
 	status = ask(asked, argc, argv, &reply);
@@ -87,7 +91,8 @@ run(const struct invocation *asked)
 		return make(asked, "ENSURE");
 	if (strcmp(what, "append") == 0)
 		return make(asked, "APPEND");
-	return complain_usage("enum", "%s%s%sensure, append or ls?", *what ? "'" : "", what, *what ? "': " : "");
+	return complain_usage("enum", "%s%s%sensure, append or ls?", *what ? "'" : "", what,
+	                      *what ? "': " : "");
 }
 
 const struct command command_enum = {

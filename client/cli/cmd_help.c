@@ -19,7 +19,7 @@ overview(void)
 	     "  eval \"$(berth acquire --shell)\"        one lease for this shell\n"
 	     "\n"
 	     "Exit status: 0 done, 1 the command said no, 2 wrong usage, 69 daemon unreachable, 75 try again\n"
-	     "later; exec, attach and run pass their command's own.");
+	     "later; exec, attach, run and once pass their command's own.");
 }
 
 static int

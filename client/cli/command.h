@@ -19,6 +19,7 @@ enum option_type {
 	OPTION_FLAG,     /* bool */
 	OPTION_TEXT,     /* const char * */
 	OPTION_TEXTS,    /* struct texts */
+	OPTION_WORDS,    /* the same; each time it takes every word up to the next option */
 	OPTION_DURATION, /* long long, milliseconds */
 };
 

@@ -3,6 +3,7 @@
 #include "client/cli/holder.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -14,21 +15,26 @@
 #include "client/cli/complain.h"
 #include "client/cli/run/progress.h"
 #include "client/cli/run/witness.h"
+#include "client/cli/tap.h"
 
 enum { NOT_EXECUTABLE = 126, NOT_FOUND = 127, SIGNALLED = 128 };
 
 static const int passed_on[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH };
 static const int stopping[] = { SIGHUP, SIGINT, SIGTERM };
+/* What somebody else ends a program with, while it did nothing wrong. */
+static const int ending[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGKILL };
 
 struct holder {
-	sigset_t mask;        /* as we found it */
-	bool ignores_sigchld; /* likewise */
+	struct holding *holding; /* borrowed */
+	sigset_t mask;           /* as we found it */
+	bool ignores_sigchld;    /* likewise */
 	sigset_t passed;
 	int signals; /* signalfd */
 	struct witness witness;
 	pid_t pid;
 	int status; /* of wait(), once over */
 	bool over;
+	bool told; /* to end, by one of `ending` */
 };
 
 /* Those of the signals that our caller has not ignored: nohup(1) is to stay nohup. */
@@ -69,6 +75,10 @@ static void __attribute__((noreturn)) become(const struct holder *h, char **comm
 		_exit(NOT_EXECUTABLE); /* it died before we asked */
 	if (h->ignores_sigchld)
 		signal(SIGCHLD, SIG_IGN);
+	if (h->holding->tap)
+		tap_become(h->holding->tap);
+	if (h->holding->keeps_connection)
+		fcntl(berth_fd(h->holding->client), F_SETFD, 0);
 	sigprocmask(SIG_SETMASK, &h->mask, NULL);
 	execvp(command[0], command);
 	error = errno;
@@ -104,6 +114,15 @@ reap(struct holder *h)
 	}
 }
 
+static bool
+is_ending(int sig)
+{
+	for (size_t i = 0; i < sizeof ending / sizeof *ending; i++)
+		if (ending[i] == sig)
+			return true;
+	return false;
+}
+
 static void
 on_signals(struct holder *h)
 {
@@ -112,6 +131,7 @@ on_signals(struct holder *h)
 	while (read(h->signals, &info, sizeof info) == sizeof info) {
 		int sig = (int)info.ssi_signo;
 
+		h->told |= is_ending(sig);
 		if (sig == SIGCHLD)
 			reap(h);
 		else if (!h->over && !witness_saw(&h->witness, sig, now_us()))
@@ -119,30 +139,35 @@ on_signals(struct holder *h)
 	}
 }
 
-/* Waits for signals, for the daemon (until it is gone) and for `input` (-1: not). */
+/* Waits for signals, for the daemon (until it is gone) and for something else. */
 static void
-wait_for(struct pollfd fds[3], int signals, int daemon, int input)
+wait_for(struct pollfd fds[3], int signals, int daemon, struct pollfd other)
 {
 	fds[0] = (struct pollfd){ .fd = signals, .events = POLLIN };
 	fds[1] = (struct pollfd){ .fd = daemon, .events = POLLIN };
-	fds[2] = (struct pollfd){ .fd = input, .events = POLLIN };
+	fds[2] = other;
 	if (poll(fds, 3, -1) < 0)
 		memset(fds, 0, 3 * sizeof *fds);
 }
 
 static void
-wait_for_end(struct holder *h, const struct berth_client *client)
+wait_for_end(struct holder *h)
 {
+	const struct berth_client *client = h->holding->client;
+	struct tap *tap = h->holding->tap;
 	int daemon = berth_fd(client);
 	struct pollfd fds[3];
 
 	while (!h->over) {
-		wait_for(fds, h->signals, daemon, -1);
+		wait_for(fds, h->signals, daemon,
+		         tap ? tap_wants(tap) : (struct pollfd){ .fd = -1 });
 		if (fds[0].revents)
 			on_signals(h);
+		if (fds[2].revents)
+			tap_pump(tap);
 		if (fds[1].revents && !h->over) {
-			notice("UNAVAILABLE the daemon at %s went away; the lease may be gone",
-			       berth_path(client));
+			notice("UNAVAILABLE the daemon at %s went away; %s", berth_path(client),
+			       h->holding->at_stake);
 			daemon = -1;
 		}
 	}
@@ -154,26 +179,57 @@ exit_status(int status)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : SIGNALLED + WTERMSIG(status);
 }
 
-int
-holder_run(int argc, char **command, const struct berth_client *client)
+/* A shell's 128 + n counts as its command's end by signal n. */
+static bool
+was_interrupted(const struct holder *h)
 {
-	struct holder h = { .witness = { .pid = -1, .reports = -1 } };
+	int status = exit_status(h->status);
+
+	return status != 0 && (h->told || is_ending(status - SIGNALLED));
+}
+
+static void
+start(struct holder *h, char **command)
+{
 	pid_t parent = getpid();
+
+	h->pid = fork();
+	if (h->pid == 0)
+		become(h, command, parent);
+	if (h->pid < 0) {
+		notice("%s: %s", command[0], strerror(errno));
+		h->status = NOT_EXECUTABLE << 8;
+		h->over = true;
+	}
+}
+
+int
+holder_run_as(int argc, char **command, struct holding *holding)
+{
+	struct holder h = { .holding = holding, .witness = { .pid = -1, .reports = -1 } };
 
 	take_signals(&h);
 	witness_start(&h.witness, &h.passed, argc, command);
-	h.pid = fork();
-	if (h.pid == 0)
-		become(&h, command, parent);
-	if (h.pid < 0) {
-		notice("%s: %s", command[0], strerror(errno));
-		h.status = NOT_EXECUTABLE << 8;
-		h.over = true;
-	}
-	wait_for_end(&h, client);
+	if (holding->tap)
+		tap_open(holding->tap); /* not before: the witness is to have none of it */
+	start(&h, command);
+	if (holding->tap)
+		tap_started(holding->tap);
+	wait_for_end(&h);
+	if (holding->tap)
+		tap_close(holding->tap);
 	witness_stop(&h.witness);
 	close(h.signals);
+	holding->interrupted = was_interrupted(&h);
 	return exit_status(h.status);
+}
+
+int
+holder_run(int argc, char **command, const struct berth_client *client)
+{
+	struct holding holding = { .client = client, .at_stake = "the lease may be gone" };
+
+	return holder_run_as(argc, command, &holding);
 }
 
 /* Whether there is more to come; what is there is thrown away. */
@@ -197,7 +253,8 @@ holder_wait(const struct berth_client *client)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	do {
-		wait_for(fds, signals, berth_fd(client), STDIN_FILENO);
+		wait_for(fds, signals, berth_fd(client),
+		         (struct pollfd){ .fd = STDIN_FILENO, .events = POLLIN });
 		if (fds[1].revents) {
 			berth_error_set(&e, BERTH_UNAVAILABLE, "the daemon at %s went away",
 			                berth_path(client));

@@ -2,6 +2,8 @@
 /* CMD under a lease: runs it as a child, as if it ran alone, while the connection stays open. */
 #pragma once
 
+#include <stdbool.h>
+
 #include "client/lib/berth.h"
 
 /*
@@ -10,6 +12,19 @@
  * its exit status as a shell gives it: 128 + n after signal n, 127 not found, 126 not executable.
  */
 int holder_run(int argc, char **command, const struct berth_client *client);
+
+struct tap;
+
+/* What makes a run of CMD another one than holder_run()'s. */
+struct holding {
+	const struct berth_client *client;
+	const char *at_stake; /* what is said when the daemon goes away */
+	struct tap *tap; /* CMD's stderr goes through it; NULL: not. Not open before and after */
+	bool keeps_connection; /* the connection stays open as long as CMD or a child of it lives */
+	bool interrupted;      /* returned: CMD was told to end, and did not end well */
+};
+int holder_run_as(int argc, char **command, struct holding *holding);
+
 /*
  * Waits until stdin ends or a signal asks to stop, and returns 0; 69 after a complaint when the
  * daemon goes first.

@@ -9,10 +9,11 @@
 #include "client/cli/complain.h"
 #include "client/lib/berth.h"
 
-#define COMMANDS(X)                                                                      \
-	X(run)                                                                           \
-	X(exec) X(acquire) X(renew) X(release) X(attach) X(detach) X(ls) X(info) X(ping) \
-		X(shutdown) X(help)
+/* clang-format off */
+#define COMMANDS(X) \
+	X(run) X(exec) X(acquire) X(renew) X(release) X(attach) X(detach) X(ls) X(once) X(enum) X(info) \
+	X(ping) X(shutdown) X(help)
+/* clang-format on */
 
 #define X(name) extern const struct command command_##name;
 COMMANDS(X)

@@ -65,7 +65,8 @@ store(const struct parse *p, const struct cli_option *option, const char *value)
 	switch (option->type) {
 	case OPTION_FLAG: *(bool *)option->into = true; break;
 	case OPTION_TEXT: *(const char **)option->into = value; break;
-	case OPTION_TEXTS: add_text(option->into, value); break;
+	case OPTION_TEXTS:
+	case OPTION_WORDS: add_text(option->into, value); break;
 	case OPTION_DURATION:
 		if (!duration_parse(value, option->into))
 			return complain_usage(
@@ -93,6 +94,7 @@ static int
 parse_options(struct parse *p, int argc, char **argv)
 {
 	const char *mode = p->command->takes == TAKES_COMMAND ? "+:" : ":";
+	const struct cli_option *option;
 	int opt, status;
 
 	optind = 0;
@@ -100,9 +102,12 @@ parse_options(struct parse *p, int argc, char **argv)
 	while ((opt = getopt_long(argc, argv, mode, p->getopt, NULL)) != -1) {
 		if (opt == '?' || opt == ':')
 			return refuse(p, opt, argv);
-		status = store(p, &p->options[opt - 1], optarg);
+		option = &p->options[opt - 1];
+		status = store(p, option, optarg);
 		if (status)
 			return status;
+		while (option->type == OPTION_WORDS && optind < argc && *argv[optind] != '-')
+			add_text(option->into, argv[optind++]);
 	}
 	return 0;
 }

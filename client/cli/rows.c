@@ -17,7 +17,8 @@ const struct berth_reply *
 rows_field(const struct berth_reply *map, const char *field)
 {
 	for (size_t i = 0; i + 1 < map->count; i += 2)
-		if (map->items[i]->type == BERTH_REPLY_TEXT && strcmp(map->items[i]->text, field) == 0)
+		if (map->items[i]->type == BERTH_REPLY_TEXT
+		    && strcmp(map->items[i]->text, field) == 0)
 			return map->items[i + 1];
 	return NULL;
 }
@@ -31,17 +32,14 @@ value_json(const struct berth_reply *value)
 
 	switch (value->type) {
 	case BERTH_REPLY_TEXT:
-	case BERTH_REPLY_ERROR:
-		return text_json(value->text);
-	case BERTH_REPLY_INTEGER:
-		return need(json_integer(value->integer));
+	case BERTH_REPLY_ERROR: return text_json(value->text);
+	case BERTH_REPLY_INTEGER: return need(json_integer(value->integer));
 	case BERTH_REPLY_ARRAY:
 		array = need(json_array());
 		for (size_t i = 0; i < value->count; i++)
 			json_array_append_new(array, value_json(value->items[i]));
 		return array;
-	case BERTH_REPLY_NULL:
-		break;
+	case BERTH_REPLY_NULL: break;
 	}
 	return json_null();
 }
@@ -53,7 +51,8 @@ map_json(const struct berth_reply *map)
 
 	for (size_t i = 0; i + 1 < map->count; i += 2)
 		if (map->items[i]->type == BERTH_REPLY_TEXT)
-			json_object_set_new(object, map->items[i]->text, value_json(map->items[i + 1]));
+			json_object_set_new(object, map->items[i]->text,
+			                    value_json(map->items[i + 1]));
 	return object;
 }
 
@@ -158,7 +157,8 @@ show_table(const struct berth_reply *rows, const struct rows_column *columns)
 }
 
 void
-rows_show(const struct berth_reply *rows, bool json, const struct rows_column *columns, const char *none)
+rows_show(const struct berth_reply *rows, bool json, const struct rows_column *columns,
+          const char *none)
 {
 	if (json)
 		show_json(rows);

@@ -22,10 +22,11 @@ struct rows_column {
 };
 
 /*
- * Prints an array of maps: as JSON if asked for; on a terminal as a table of the columns (ended by one
- * without a field), or a notice `none`; else one line for each, all columns with a tab between, - for
- * nothing. Without `json`, control characters become spaces.
+ * Prints an array of maps: as JSON if asked for; on a terminal as a table of the columns (ended by
+ * one without a field), or a notice `none`; else one line for each, all columns with a tab between,
+ * - for nothing. Without `json`, control characters become spaces.
  */
-void rows_show(const struct berth_reply *rows, bool json, const struct rows_column *columns, const char *none);
+void rows_show(const struct berth_reply *rows, bool json, const struct rows_column *columns,
+               const char *none);
 /* The value of a field of a map, or NULL. Borrowed from the map. */
 const struct berth_reply *rows_field(const struct berth_reply *map, const char *field);

@@ -55,16 +55,13 @@ describe(const struct waiting *waiting, int position, const char *why, char text
 	         why ? ": " : "", why ? why : "");
 }
 
-int
-waiting_show(void *arg, int position, const char *why)
+void
+waiting_say(struct waiting *waiting, const char *text)
 {
-	struct waiting *waiting = arg;
 	struct winsize size = { .ws_col = COLUMNS };
-	char text[LINE_MAX_BYTES];
 
 	if (now_in_ms() - waiting->began_ms < QUIET_MS)
-		return 0;
-	describe(waiting, position, why, text);
+		return;
 	if (!waiting->terminal && !waiting->shown)
 		notice("%s", text);
 	if (waiting->terminal) {
@@ -73,6 +70,15 @@ waiting_show(void *arg, int position, const char *why)
 		        text);
 	}
 	waiting->shown = true;
+}
+
+int
+waiting_show(void *arg, int position, const char *why)
+{
+	char text[LINE_MAX_BYTES];
+
+	describe(arg, position, why, text);
+	waiting_say(arg, text);
 	return 0;
 }
 
@@ -81,4 +87,5 @@ waiting_end(struct waiting *waiting)
 {
 	if (waiting->terminal && waiting->shown)
 		fputs("\r\033[K", stderr);
+	waiting->shown = false;
 }

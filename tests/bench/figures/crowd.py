@@ -34,7 +34,7 @@ def rows(count: int, how: str, rounds: list[tuple[Result, Result]]) -> list[dict
 def measure(stage: Stage, sizes: Sizes) -> list[dict]:
     rounds: dict[tuple, list] = {(n, how): [] for n in sizes.crowds for how in sizes.crowd_ways}
     with stage.daemon(pool_schemas=max(sizes.crowds)) as daemon:
-        for _ in range(sizes.crowd_rounds):
+        for _ in sizes.crowd:
             for count, how in rounds:
                 ours = probe(daemon.socket, PLANS[how], count, redis="none")
                 wait_full(daemon)

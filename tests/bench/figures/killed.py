@@ -126,7 +126,7 @@ def kill_role_user(stage: Stage, number: int) -> float:
 def measure(stage: Stage, sizes: Sizes) -> list[dict]:
     slots, users, hands = [], [], []
     with stage.daemon(pool_schemas=4, pool_redis=4) as daemon:
-        for number in range(sizes.kills):
+        for number in sizes.kills:
             slot, user = kill_holder(stage, daemon, number)
             hands.append(kill_role_user(stage, number) * 1e3)
             slots.append(slot * 1e3)

@@ -15,7 +15,7 @@ ABOUT = "One connection, one PING after another, against the bare echo of as man
 def measure(stage: Stage, sizes: Sizes) -> list[dict]:
     rounds = []
     with stage.daemon() as daemon:
-        for _ in range(sizes.ping_rounds):
+        for _ in sizes.ping:
             ours = probe(daemon.socket, "ping", sizes.pings)
             base = stage.echo.like(ours, "ping", sizes.pings)
             rounds.append((ours.ns["ping"], base.ns["ping"]))

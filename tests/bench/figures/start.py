@@ -127,11 +127,11 @@ def measure(stage: Stage, sizes: Sizes) -> list[dict]:
     check_berth_run()
     cold, warm = [], []
     with own_dir() as kept:
-        for _ in range(sizes.cold):
+        for _ in sizes.cold:
             cache = places.new_dir("cache")
             cold.append((berth_run(cache) * 1e3, by_hand(initdb) * 1e3))
         initdb(kept)
-        for _ in range(sizes.warm):
+        for _ in sizes.cached:
             warm.append((berth_run(cache) * 1e3, by_hand(copy_of(kept)) * 1e3))
     return [
         of_rounds("berth run, cold", "initdb and all by hand", "median", "ms", cold),

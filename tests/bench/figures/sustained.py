@@ -89,7 +89,7 @@ def counted(clients: int) -> str:
 
 def measure(stage: Stage, sizes: Sizes) -> list[dict]:
     rounds: dict[tuple, list] = {}
-    for _ in range(sizes.sustained_rounds):
+    for _ in sizes.sustained:
         for clients in sizes.clients:
             with stage.daemon(pool_schemas=8, pool_redis=8) as daemon:
                 schemas = leases(daemon, clients, "none", sizes.sustained_s)

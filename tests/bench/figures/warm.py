@@ -59,7 +59,7 @@ def measure(stage: Stage, sizes: Sizes) -> list[dict]:
     ways = [(how, redis) for redis in ("none", "acl") for how in plans]
     rounds: dict[tuple, list] = {way: [] for way in ways}
     with stage.daemon(pool_schemas=sizes.pool, pool_redis=sizes.pool_redis) as daemon:
-        for _ in range(sizes.warm_rounds):
+        for _ in sizes.warm:
             for how, redis in ways:
                 count = sizes.quiet if how == "quiet" else sizes.pool
                 if redis == "acl":

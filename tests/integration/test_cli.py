@@ -14,7 +14,7 @@ from harness.cli import BERTH, Cli, Terminal
 from harness.resp import Map
 from test_acquire import FIELDS, LISTED
 
-COMMANDS = "run exec acquire renew release attach detach ls info ping shutdown help".split()
+COMMANDS = "run exec acquire renew release attach detach ls once enum info ping shutdown help".split()
 USUAL = """
     BERTH_SOCKET BERTH_LEASE BERTH_FENCE BERTH_SCHEMA BERTH_RUN BERTH_WORKER BERTH_REDIS_DB
     BERTH_REDIS_LEVEL DATABASE_URL REDIS_URL PGHOST PGPORT PGDATABASE PGUSER PGPASSWORD

@@ -47,7 +47,7 @@ def version(*argv) -> str:
 def facts() -> dict[str, str | int | float]:
     return {
         "date": date.today().isoformat(),
-        "commit": said("git", "-C", places.REPO, "rev-parse", "--short", "HEAD") or "unknown",
+        "commit": said("git", "-C", places.REPO, "describe", "--always", "--dirty") or "unknown",
         "build": buildtype(),
         "cores": len(os.sched_getaffinity(0)),
         "cpu": cpu(),

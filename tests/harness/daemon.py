@@ -18,13 +18,13 @@ from harness.log import Log
 from harness.pg_server import PgServer
 from harness.redis_server import RedisServer
 from harness.resp import Client, Map
-from harness.wait import SLOW, eventually
+from harness.wait import SLOW, eventually, ms
 from harness.worker import Worker
 
 NOBODY = 65534
 
 # Small and quick, so that stories see pools fill and run dry.
-DEFAULTS = {"pool_schemas": 2, "pool_redis": 2, "drain_ms": 10000}
+DEFAULTS = {"pool_schemas": 2, "pool_redis": 2, "drain_ms": ms(10000)}
 
 # What may be in the daemon's directory when it is gone; the lock file is never unlinked.
 REMAINS = {"log", "b.sock.lock"}
@@ -147,10 +147,15 @@ class Daemon:
 
     # Clients.
 
-    def client(self, timeout: float = 30.0) -> Client:
-        """A new connection; closed at the end of the test if not before."""
+    def client(self, timeout: float = 30.0, greet: bool = True) -> Client:
+        """A new connection that has said PING; closed at the end of the test if not before.
+
+        greet=False: it has said nothing yet, and must within FIRST_REQUEST_MS.
+        """
         client = Client(self.socket, timeout * SLOW)
         self.clients.append(client)
+        if greet:
+            client("PING")
         return client
 
     @contextmanager
@@ -163,9 +168,9 @@ class Daemon:
         finally:
             os.seteuid(0)
 
-    def client_of(self, uid: int = NOBODY) -> Client:
+    def client_of(self, uid: int = NOBODY, greet: bool = True) -> Client:
         with self.as_uid(uid):
-            return self.client()
+            return self.client(greet=greet)
 
     def spawn_worker(self) -> Worker:
         """A process of its own that leases, queries and can be killed."""

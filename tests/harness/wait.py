@@ -46,9 +46,14 @@ def eventually(fn: Callable[[], T], timeout: float = 10.0, what: str = "") -> T:
         pause = min(pause * 1.5, 0.05)
 
 
+def ms(milliseconds: int) -> int:
+    """A time that the daemon is told, stretched like the deadlines of the test."""
+    return int(milliseconds * SLOW)
+
+
 def stays(fn: Callable[[], object], seconds: float) -> None:
-    """Asserts that fn() is true now and remains so for this long (a time that the story names)."""
-    deadline = time.monotonic() + seconds
+    """Asserts that fn() is true now and remains so for this long, stretched like all times."""
+    deadline = time.monotonic() + seconds * SLOW
     while True:
         assert fn(), f"did not stay true for {seconds} s: {_source(fn)}"
         if time.monotonic() > deadline:

@@ -12,7 +12,7 @@ import pytest
 from harness import eventually
 from harness.daemon import left
 from harness.resp import Client, ReplyError, as_map
-from harness.wait import SLOW
+from harness.wait import SLOW, ms
 
 
 def gone(daemon, timeout=20) -> int:
@@ -87,7 +87,7 @@ def test_shutdown_waits_for_the_leases_and_takes_no_new_ones(daemon):
     assert gone(daemon) == 0
 
 
-@pytest.mark.berthd(drain_ms=700)
+@pytest.mark.berthd(drain_ms=ms(700))
 def test_shutdown_does_not_wait_longer_than_drain_ms(daemon):
     worker, admin = daemon.client(), daemon.client()
     worker.acquire("gw0")
@@ -161,7 +161,7 @@ def test_a_stale_socket_is_replaced(make_daemon):
 
 
 def test_after_a_kill_the_next_one_starts_on_the_same_socket(make_daemon):
-    quick = {"runner_grace_ms": 1000, "heartbeat_ms": 200}
+    quick = {"runner_grace_ms": ms(1000), "heartbeat_ms": 200}
     first = make_daemon(**quick)
     lease = first.client().acquire("gw0")
     first.kill()

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: MIT
 """Daemons that share a PostgreSQL and a Redis never collide, and clear up after each other."""
 
+import time
+
 import pytest
 
 from harness import eventually
 from harness.process import alive
 from harness.resp import ReplyError, as_map
-from harness.wait import stays
+from harness.wait import SLOW, ms, stays
 
-QUICK = {"runner_grace_ms": 1000, "heartbeat_ms": 200}
+QUICK = {"runner_grace_ms": ms(1000), "heartbeat_ms": 200}
 
 
 @pytest.fixture
@@ -81,7 +83,7 @@ def test_a_killed_runner_is_cleared_by_the_other(two):
 
 
 def test_a_killed_runner_is_not_touched_before_the_grace(make_daemon):
-    slow = {"runner_grace_ms": 3000, "heartbeat_ms": 200}
+    slow = {"runner_grace_ms": ms(3000), "heartbeat_ms": 200}
     one, other = make_daemon(**slow), make_daemon(**slow)
     lease = one.client().acquire("gw0")
     other.ready()
@@ -123,6 +125,53 @@ def test_a_living_runner_is_not_ended_by_a_restart_of_postgresql(make_daemon, ow
     for daemon, lease in zip(daemons, leases):
         stays(lambda d=daemon, x=lease: d.client().lease(x.lease).state == "held", 1.5)
         assert daemon.sql(lease).execute("SELECT a FROM t").fetchone() == (1,)
+
+
+def test_nobody_is_dead_because_postgresql_was_away_longer_than_the_grace(make_daemon, own_pg):
+    """Nobody could say that he lives meanwhile; who is back first must not bury the others."""
+    grace = {"runner_grace_ms": ms(3000), "heartbeat_ms": 200}
+    first, late = make_daemon(pg=own_pg, **grace), make_daemon(pg=own_pg, **grace)
+    client = late.client()
+    lease = client.acquire("gw0", redis="none")
+    late.sql(lease).execute("CREATE TABLE t AS SELECT 1 AS a")
+    first.client().acquire("gw0")
+
+    own_pg.stop()
+    time.sleep(3.5 * SLOW)  # longer than the grace
+    late.pause()
+    own_pg.start()
+    try:
+        assert first.client().acquire("gw1", wait=30000).state == "held"
+    finally:
+        late.resume()
+
+    stays(lambda: client.lease(lease.lease).state == "held", 1.5)
+    assert late.sql(lease).execute("SELECT a FROM t").fetchone() == (1,)
+    assert late.client().acquire("gw2", wait=30000).state == "held"
+
+
+def test_nobody_loses_his_redis_because_redis_was_frozen_longer_than_the_grace(
+    make_daemon, own_redis
+):
+    grace = {"runner_grace_ms": ms(3000), "heartbeat_ms": 200}
+    first = make_daemon(redis=own_redis, **grace)
+    late = make_daemon(redis=own_redis, **grace)
+    client = late.client()
+    lease = client.acquire("gw0", redis="acl")
+    late.kv(lease).set("who", "mine")
+    first.client().acquire("gw0")
+
+    own_redis.pause()
+    time.sleep(3.5 * SLOW)  # longer than the grace
+    late.pause()
+    own_redis.resume()
+    try:
+        assert first.client().acquire("gw1", wait=30000).state == "held"
+    finally:
+        late.resume()
+
+    stays(lambda: client.lease(lease.lease).state == "held", 1.5)
+    assert late.kv(lease).get("who") == "mine"
 
 
 def test_a_frozen_runner_that_wakes_up_does_no_harm(make_daemon):

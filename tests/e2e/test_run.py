@@ -16,7 +16,6 @@ from pathlib import Path
 
 import psycopg
 import pytest
-
 from harness import places
 from harness.resp import Client, as_map
 from harness.wait import SLOW, eventually
@@ -25,8 +24,9 @@ BERTH = Path(os.environ.get("BERTH", places.REPO / "build" / "bin" / "berth"))
 DIRECTORY = re.compile(r"/\S*berth-run-\w{6}")
 TIMEOUT = 60 * SLOW
 
-# Says where the socket is, then waits for the end of its input.
-WAIT = ["sh", "-c", "echo $BERTH_SOCKET; cat >/dev/null"]
+# Says where the socket is, then waits for the end of its input. (`exec`: a dash that is just about
+# to fork forgets a SIGINT.)
+WAIT = ["sh", "-c", "echo $BERTH_SOCKET; exec cat >/dev/null"]
 
 
 def processes() -> list[int]:
@@ -54,7 +54,9 @@ def mentions(pid: int, word: str) -> bool:
         for name in "cmdline", "environ":
             if word.encode() in Path(f"/proc/{pid}/{name}").read_bytes():
                 return True
-        links = [f"/proc/{pid}/cwd"] + [f"/proc/{pid}/fd/{n}" for n in os.listdir(f"/proc/{pid}/fd")]
+        links = [f"/proc/{pid}/cwd"] + [
+            f"/proc/{pid}/fd/{n}" for n in os.listdir(f"/proc/{pid}/fd")
+        ]
     except OSError:
         return False
     for link in links:
@@ -96,7 +98,9 @@ class Run:
 
     def server(self, name: str) -> int:
         return next(
-            p for p in processes() if name in cmdline(p).partition(" ")[0] and parent(p) == self.keeper
+            p
+            for p in processes()
+            if name in cmdline(p).partition(" ")[0] and parent(p) == self.keeper
         )
 
     def signal(self, sig: int, group: bool = False) -> None:
@@ -127,7 +131,7 @@ def nothing_is_left(run: Run) -> None:
 
 
 class Berth:
-    """Starts `berth run`, with a cache of its own for the session, in a process group of its own."""
+    """Starts `berth run`, in a process group of its own."""
 
     def __init__(self, cache: Path, berth: Path = BERTH, prefix: tuple = ()):
         drop = ("BERTH", "PG", "XDG_")
@@ -323,7 +327,12 @@ def environ_of(pid: int) -> str:
 @pytest.mark.root
 def test_other_users_do_not_get_in(berth):
     run = berth.start()
-    paths = [run.socket, f"{run.dir}/pg/.s.PGSQL.5432", f"{run.dir}/redis/redis.sock", f"{run.dir}/data"]
+    paths = [
+        run.socket,
+        f"{run.dir}/pg/.s.PGSQL.5432",
+        f"{run.dir}/redis/redis.sock",
+        f"{run.dir}/data",
+    ]
     as_nobody = ["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups"]
 
     for path in paths:
@@ -336,7 +345,10 @@ def test_as_root_only_postgresql_and_redis_are_another_user(berth):
     run = berth.start(command=["sh", "-c", "echo $BERTH_SOCKET; id -u; cat >/dev/null"])
 
     assert run.line() == "0"
-    uids = {name: os.stat(f"/proc/{run.server(name)}").st_uid for name in ("postgres", "redis", "berthd")}
+    uids = {
+        name: os.stat(f"/proc/{run.server(name)}").st_uid
+        for name in ("postgres", "redis", "berthd")
+    }
     assert uids["berthd"] == 0
     assert uids["postgres"] == uids["redis"] != 0
 
@@ -368,7 +380,8 @@ def test_a_socket_that_nobody_answers_on_is_not(berth, tmp_path):
 
 COUNT = """
 def count(sig, frame): out(signal.Signals(sig).name)
-for sig in (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+for name in ("SIGINT", "SIGQUIT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2"):
+    sig = getattr(signal, name)
     if signal.getsignal(sig) != signal.SIG_IGN:
         signal.signal(sig, count)
 out(os.environ["BERTH_SOCKET"])
@@ -387,7 +400,9 @@ def test_a_signal_reaches_the_command_once(berth, name, group):
     run.signal(getattr(signal, name), group=group)
 
     assert run.line() == name
-    if group:  # one that main passed on too would be here by now: its patience with the witness is over
+    if (
+        group
+    ):  # one that main passed on too would be here by now: its patience with the witness is over
         run.signal(signal.SIGUSR1 if name != "SIGUSR1" else signal.SIGUSR2)
         assert run.line() in ("SIGUSR1", "SIGUSR2")
     assert run.finish() == 0

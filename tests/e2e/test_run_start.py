@@ -11,8 +11,8 @@ from pathlib import Path
 
 import psycopg
 import pytest
-
 from harness import places
+
 from test_run import (
     BERTH,
     TIMEOUT,
@@ -41,7 +41,9 @@ def entries(berth) -> list[Path]:
 
 
 def stages(done) -> list[str]:
-    return [line.removeprefix("berth run: ").rpartition(":")[0] for line in done.stderr.splitlines()]
+    return [
+        line.removeprefix("berth run: ").rpartition(":")[0] for line in done.stderr.splitlines()
+    ]
 
 
 INITIALISING = "initialising a data directory (kept for the next time)"
@@ -267,7 +269,9 @@ def test_an_unprivileged_user_needs_nobody_else(programs):
     try:
         for _ in "cold", "warm":
             run = berth.start(cwd="/")
-            uids = {os.stat(f"/proc/{run.server(n)}").st_uid for n in ("postgres", "redis", "berthd")}
+            uids = {
+                os.stat(f"/proc/{run.server(n)}").st_uid for n in ("postgres", "redis", "berthd")
+            }
             assert uids == {os.stat(home).st_uid}
             assert oct(os.stat(run.dir).st_mode & 0o777) == "0o700"
             assert run.finish() == 0, run.err
@@ -279,8 +283,10 @@ def test_an_unprivileged_user_needs_nobody_else(programs):
 
 @pytest.mark.root
 def test_root_without_a_user_postgres_takes_nobody(elsewhere, programs):
-    berth = elsewhere("grep -v ^postgres: /etc/passwd >/run/passwd-$$; mount --bind /run/passwd-$$ /etc/passwd;"
-                      " rm /run/passwd-$$")
+    berth = elsewhere(
+        "grep -v ^postgres: /etc/passwd >/run/passwd-$$; mount --bind /run/passwd-$$ /etc/passwd;"
+        " rm /run/passwd-$$"
+    )
 
     run = berth.start()
 
@@ -325,7 +331,7 @@ def test_a_disk_that_fills_up_is_an_error_and_leaves_nothing(elsewhere, tmp_path
     bindir.chmod(0o755)
     (bindir / "postgres").symlink_to(places.pg_bindir() / "postgres")
     (bindir / "initdb").write_text(
-        f"#!/bin/sh\nfallocate -l 300M /dev/shm/full\nexec {places.pg_bindir()}/initdb \"$@\"\n"
+        f'#!/bin/sh\nfallocate -l 300M /dev/shm/full\nexec {places.pg_bindir()}/initdb "$@"\n'
     )
     (bindir / "initdb").chmod(0o755)
     berth = elsewhere("mount -t tmpfs -o size=301m tmpfs /dev/shm")

@@ -61,6 +61,6 @@ ask_ping(const char *path, int timeout_ms)
 {
 	char answer[64];
 
-	return path && *path && ask(path, "PING\r\n", answer, sizeof answer, timeout_ms) &&
-	       strncmp(answer, "+PONG", 5) == 0;
+	return path && *path && ask(path, "PING\r\n", answer, sizeof answer, timeout_ms)
+	       && strncmp(answer, "+PONG", 5) == 0;
 }

@@ -29,20 +29,22 @@ env_postgres(struct env *env, const struct servers *servers)
 	char path[4 * RUNDIR_PATH_MAX];
 
 	if (servers->tcp) {
-		env_set(env, "BERTH_PG_DSN", "postgresql://postgres:%s@127.0.0.1:%d/app?sslmode=disable",
+		env_set(env, "BERTH_PG_DSN",
+		        "postgresql://postgres:%s@127.0.0.1:%d/app?sslmode=disable",
 		        servers->pg_password, servers->pg_port);
 		return;
 	}
 	encode_path(servers->dir->path, path, sizeof path);
-	env_set(env, "BERTH_PG_DSN", "postgresql://postgres@/app?host=%s%%2Fpg&port=%d", path, servers->pg_port);
+	env_set(env, "BERTH_PG_DSN", "postgresql://postgres@/app?host=%s%%2Fpg&port=%d", path,
+	        servers->pg_port);
 }
 
 static void
 env_redis(struct env *env, const struct servers *servers)
 {
 	if (servers->tcp)
-		env_set(env, "BERTH_REDIS_URL", "redis://default:%s@127.0.0.1:%d", servers->redis_password,
-		        servers->redis_port);
+		env_set(env, "BERTH_REDIS_URL", "redis://default:%s@127.0.0.1:%d",
+		        servers->redis_password, servers->redis_port);
 	else
 		env_set(env, "BERTH_REDIS_URL", "unix://%s/redis/redis.sock", servers->dir->path);
 	env_set(env, "BERTH_REDIS_SERVER", "%s", servers->programs->redis);
@@ -54,8 +56,8 @@ berthd_env(struct env *env, const struct servers *servers)
 {
 	env_copy(env, environ, "PG");
 	env_set(env, "BERTH_SOCKET", "%s", servers_socket(servers));
-	if (!getenv("BERTH_CONFIG"))
-		env_set(env, "BERTH_CONFIG", "/dev/null"); /* the host's file is about the host's servers */
+	if (!getenv("BERTH_CONFIG")) /* the host's file is about the host's servers */
+		env_set(env, "BERTH_CONFIG", "/dev/null");
 	env_postgres(env, servers);
 	env_redis(env, servers);
 }
@@ -66,7 +68,11 @@ berthd_start(struct servers *servers, struct child *child, int log, struct berth
 	static const struct user ourselves;
 	const char *const argv[] = { servers->programs->berthd, NULL };
 	struct server_spec spec = {
-		.argv = argv, .user = &ourselves, .directory = servers->dir->path, .input = -1, .log = log,
+		.argv = argv,
+		.user = &ourselves,
+		.directory = servers->dir->path,
+		.input = -1,
+		.log = log,
 		.death_signal = SIGKILL,
 	};
 	struct env env = { 0 };
@@ -85,8 +91,8 @@ berthd_is_ready(struct servers *servers)
 {
 	char answer[8192];
 
-	return ask(servers_socket(servers), "INFO\r\n", answer, sizeof answer, 1000) &&
-	       strstr(answer, "pg_up:1") && strstr(answer, "redis_up:1");
+	return ask(servers_socket(servers), "INFO\r\n", answer, sizeof answer, 1000)
+	       && strstr(answer, "pg_up:1") && strstr(answer, "redis_up:1");
 }
 
 const struct server_kind berthd_kind = {

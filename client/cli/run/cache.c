@@ -98,9 +98,10 @@ entry_name(struct cache *cache, const char *postgres)
 	struct stat st = { 0 };
 
 	stat(postgres, &st);
-	snprintf(text, sizeof text, "%d %s %lld %lld.%09ld", CACHE_FORMAT, postgres, (long long)st.st_size,
-	         (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
-	snprintf(cache->entry, sizeof cache->entry, "postgres-%016llx", (unsigned long long)hash(text));
+	snprintf(text, sizeof text, "%d %s %lld %lld.%09ld", CACHE_FORMAT, postgres,
+	         (long long)st.st_size, (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
+	snprintf(cache->entry, sizeof cache->entry, "postgres-%016llx",
+	         (unsigned long long)hash(text));
 	snprintf(cache->program, sizeof cache->program, "%s", postgres);
 }
 
@@ -111,10 +112,11 @@ cache_open(struct cache *cache, const char *postgres, struct watch *watch)
 
 	*cache = (struct cache){ .dir = open_dir(path), .lock = -1, .watch = watch };
 	if (cache->dir >= 0)
-		cache->lock = openat(cache->dir, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+		cache->lock =
+			openat(cache->dir, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (cache->lock < 0) {
-		say("no cache in %s (%s): initdb runs every time; XDG_CACHE_HOME names another place", path,
-		    strerror(errno));
+		say("no cache in %s (%s): initdb runs every time; XDG_CACHE_HOME names another place",
+		    path, strerror(errno));
 		cache_close(cache);
 		return;
 	}
@@ -164,8 +166,8 @@ manifest_read(int entry, struct tree_count *ret)
 {
 	char text[512];
 
-	return tree_read(entry, "manifest", text, sizeof text) == 0 &&
-	       sscanf(text, "files=%lld bytes=%lld", &ret->files, &ret->bytes) == 2;
+	return tree_read(entry, "manifest", text, sizeof text) == 0
+	       && sscanf(text, "files=%lld bytes=%lld", &ret->files, &ret->bytes) == 2;
 }
 
 static bool
@@ -210,7 +212,8 @@ store(struct cache *cache, int entry, int from, struct berth_error *e)
 	close(data);
 	if (result < 0)
 		return -1;
-	snprintf(manifest, sizeof manifest, "files=%lld bytes=%lld\nof=%s\n", count.files, count.bytes, cache->program);
+	snprintf(manifest, sizeof manifest, "files=%lld bytes=%lld\nof=%s\n", count.files,
+	         count.bytes, cache->program);
 	return tree_write(entry, "manifest", manifest, NULL, e);
 }
 
@@ -228,8 +231,9 @@ tidy(struct cache *cache)
 		if (strncmp(at->d_name, "postgres-", strlen("postgres-")) != 0)
 			continue;
 		snprintf(name, sizeof name, "%s/manifest", at->d_name);
-		if (strstr(at->d_name, ".new") || fstatat(cache->dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-		    time(NULL) - st.st_mtime > UNUSED_DAYS * 86400)
+		if (strstr(at->d_name, ".new")
+		    || fstatat(cache->dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0
+		    || time(NULL) - st.st_mtime > UNUSED_DAYS * 86400)
 			tree_remove(cache->dir, at->d_name);
 	}
 	if (list)
@@ -246,8 +250,8 @@ cache_store(struct cache *cache, int from)
 	tidy(cache);
 	snprintf(name, sizeof name, "%s.new", cache->entry);
 	entry = tree_mkdir(cache->dir, name, NULL, &e);
-	if (entry < 0 || store(cache, entry, from, &e) < 0 ||
-	    renameat(cache->dir, name, cache->dir, cache->entry) < 0) {
+	if (entry < 0 || store(cache, entry, from, &e) < 0
+	    || renameat(cache->dir, name, cache->dir, cache->entry) < 0) {
 		say("not cached: %s", e.message[0] ? e.message : strerror(errno));
 		tree_remove(cache->dir, name);
 	}

@@ -5,7 +5,8 @@
  *     lock                    flock: shared while copying out, exclusive while putting in
  *     postgres-HASH/          for one postgres program and one way of initialising
  *       data/  manifest       how many files and bytes there must be, and whose they are
- *     postgres-HASH.new/      being built; renamed when complete, never used, removed by the next builder
+ *     postgres-HASH.new/      being built; renamed when complete, never used, removed by the next
+ * builder
  *
  * A cache that cannot be used only costs time: nothing here is an error of the run.
  */
@@ -18,21 +19,21 @@
 #include "client/cli/run/watch.h"
 
 struct cache {
-	int dir;         /* -1: there is none */
+	int dir; /* -1: there is none */
 	int lock;
 	char entry[40];
-	char program[256]; /* for the manifest */
+	char program[256];   /* for the manifest */
 	struct watch *watch; /* borrowed */
 };
 
 /* The cache's entry for this postgres program. Says why when there can be no cache. */
 void cache_open(struct cache *cache, const char *postgres, struct watch *watch);
 void cache_close(struct cache *cache);
-/* LOCK_SH, LOCK_EX or LOCK_UN; waits for other runs. False without a cache or when the watch is ending. */
+/* LOCK_SH, LOCK_EX or LOCK_UN; waits for others. False without a cache or when watch->ending. */
 bool cache_lock(struct cache *cache, int operation);
-/* Copies the entry into the directory `to`, which is `owner`'s; false when there is no complete one. */
+/* Copies the entry into the directory `to`, for `owner`; false when there is no complete one. */
 bool cache_load(struct cache *cache, int to, const struct user *owner);
-/* Keeps a copy of the directory `from`; with the exclusive lock. Says so when it does not succeed. */
+/* Keeps a copy of the directory `from`; with the exclusive lock. Says so when it cannot. */
 void cache_store(struct cache *cache, int from);
 /* Removes the entry; with the exclusive lock. */
 void cache_discard(struct cache *cache);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The line between main and the keeper; its closing tells each that the other is gone, however it died. */
+/* The line between main and the keeper; its closing tells each that the other is gone. */
 #pragma once
 
+/* clang-format off */
 /*  message  sent by  value */
 #define CHANNEL_MESSAGES(X)                                                  \
 	X(SIGNAL,  main,   "pass this signal on to CMD")                     \
@@ -9,6 +10,7 @@
 	X(STARTED, keeper, "CMD runs, as this pid")                          \
 	X(ENDED,   keeper, "CMD ended with this wait status; cleaning up")   \
 	X(FAILED,  keeper, "the start failed (and why was said); exit status")
+/* clang-format on */
 
 enum message_kind {
 #define X(kind, by, value) MESSAGE_##kind,

@@ -15,7 +15,7 @@
 
 #include "client/cli/run/progress.h"
 
-static void __attribute__((noreturn))
+static _Noreturn void
 fail(const char *what)
 {
 	int status = errno == ENOENT ? 127 : 126;
@@ -61,13 +61,13 @@ descriptors_set(const struct server_spec *spec)
 {
 	int input = spec->input >= 0 ? spec->input : open("/dev/null", O_RDONLY);
 
-	if (dup2(input, STDIN_FILENO) < 0 || dup2(spec->log, STDOUT_FILENO) < 0 ||
-	    dup2(spec->log, STDERR_FILENO) < 0)
+	if (dup2(input, STDIN_FILENO) < 0 || dup2(spec->log, STDOUT_FILENO) < 0
+	    || dup2(spec->log, STDERR_FILENO) < 0)
 		_exit(126);
 	close_others();
 }
 
-static void __attribute__((noreturn))
+static _Noreturn void
 server_exec(const struct server_spec *spec, pid_t keeper)
 {
 	descriptors_set(spec);
@@ -83,7 +83,7 @@ server_exec(const struct server_spec *spec, pid_t keeper)
 	fail(spec->argv[0]);
 }
 
-static void __attribute__((noreturn))
+static _Noreturn void
 command_exec(const struct command_spec *spec, pid_t keeper)
 {
 	if (setpgid(0, spec->group) < 0)
@@ -104,7 +104,8 @@ start(struct child *child, const char *name, struct berth_error *e)
 	pid_t pid = fork();
 
 	if (pid < 0)
-		return berth_error_set(e, BERTH_UNAVAILABLE, "cannot start %s: %s", name, strerror(errno));
+		return berth_error_set(e, BERTH_UNAVAILABLE, "cannot start %s: %s", name,
+		                       strerror(errno));
 	if (pid > 0)
 		*child = (struct child){ .pid = pid, .running = true };
 	return pid;

@@ -17,7 +17,7 @@ struct child {
 	struct child *next;
 };
 
-/* How to start a server or a tool: nothing of ours open, no signal of ours, a session of its own. */
+/* How to start a server or a tool: nothing of ours open or blocked, a session of its own. */
 struct server_spec {
 	const char *const *argv;
 	char *const *env;
@@ -32,15 +32,16 @@ struct server_spec {
 struct command_spec {
 	char *const *argv;
 	char *const *env;
-	pid_t group;     /* main's process group */
-	sigset_t mask;   /* as main found it */
-	mode_t umask;    /* likewise */
+	pid_t group;   /* main's process group */
+	sigset_t mask; /* as main found it */
+	mode_t umask;  /* likewise */
 	bool ignores_sigchld;
 };
 
-/* Both fill `child` on success. A program that cannot be exec'ed ends with status 126 or 127, and says so. */
+/* Both fill `child`. A program that cannot be exec'ed says so and ends with status 126 or 127. */
 int child_start_server(struct child *child, const struct server_spec *spec, struct berth_error *e);
-int child_start_command(struct child *child, const struct command_spec *spec, struct berth_error *e);
+int
+child_start_command(struct child *child, const struct command_spec *spec, struct berth_error *e);
 /* Sends a signal if it still runs. */
 void child_signal(const struct child *child, int sig);
 /* "exit status 3", "signal 9 (Killed)" of a child that is gone. Borrowed until the next call. */

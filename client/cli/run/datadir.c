@@ -32,8 +32,12 @@ static int
 initdb(struct servers *servers, const char *data, struct berth_error *e)
 {
 	char locale[64];
-	const char *const argv[] = { servers->programs->initdb, "-D", data, "-U", "postgres", "-A", "trust",
-	                 "-E", "UTF8", locale, "--wal-segsize=1", "--no-sync", NULL };
+	/* clang-format off */
+	const char *const argv[] = {
+		servers->programs->initdb, "-D", data, "-U", "postgres", "-A", "trust",
+		"-E", "UTF8", locale, "--wal-segsize=1", "--no-sync", NULL,
+	};
+	/* clang-format on */
 
 	snprintf(locale, sizeof locale, "--locale=%s", utf8_locale());
 	return servers_run_tool(servers, argv, NULL, "initdb.log", e);
@@ -42,8 +46,12 @@ initdb(struct servers *servers, const char *data, struct berth_error *e)
 static int
 create_app(struct servers *servers, const char *data, struct berth_error *e)
 {
-	const char *const argv[] = { servers->programs->postgres, "--single", "-F", "-D", data, "-c",
-	                 "dynamic_shared_memory_type=mmap", "template1", NULL };
+	/* clang-format off */
+	const char *const argv[] = {
+		servers->programs->postgres, "--single", "-F", "-D", data,
+		"-c", "dynamic_shared_memory_type=mmap", "template1", NULL,
+	};
+	/* clang-format on */
 
 	return servers_run_tool(servers, argv, "CREATE DATABASE app\n", "initdb.log", e);
 }
@@ -65,10 +73,11 @@ make_fresh(struct servers *servers, struct berth_error *e)
 
 	if (data < 0)
 		return -1;
-	progress_stage(&servers->watch->progress, "initialising a data directory (kept for the next time)");
+	progress_stage(&servers->watch->progress,
+	               "initialising a data directory (kept for the next time)");
 	snprintf(path, sizeof path, "%s/data", servers->dir->path);
-	if (initdb(servers, path, e) < 0 || create_app(servers, path, e) < 0 ||
-	    tree_write(data, "pg_hba.conf", hba, &servers->user, e) < 0) {
+	if (initdb(servers, path, e) < 0 || create_app(servers, path, e) < 0
+	    || tree_write(data, "pg_hba.conf", hba, &servers->user, e) < 0) {
 		close(data);
 		return -1;
 	}
@@ -87,7 +96,7 @@ load(struct servers *servers)
 	return loaded;
 }
 
-/* With the exclusive lock, so that of many first runs one initialises and the others wait for it. */
+/* With the exclusive lock: of many first runs one initialises and the others wait for it. */
 static int
 make_locked(struct servers *servers, bool distrust, struct berth_error *e)
 {

@@ -15,5 +15,6 @@ void env_copy(struct env *env, char *const *from, const char *without);
 /* Copies one variable of ours, if it is set. */
 void env_keep(struct env *env, const char *name);
 /* Sets or replaces a variable. */
-void env_set(struct env *env, const char *name, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void env_set(struct env *env, const char *name, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 void env_fini(struct env *env);

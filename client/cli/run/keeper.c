@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The life of the keeper: start the servers, start CMD, wait, end whatever is left, remove the files. */
+/* The keeper's life: start the servers, start CMD, wait, end whatever is left, remove files. */
 #include "client/cli/run/keeper.h"
 
 #include <assert.h>
@@ -81,8 +81,12 @@ static int
 start_command(struct keeper *keeper, struct berth_error *e)
 {
 	const struct command_spec spec = {
-		.argv = keeper->argv, .env = keeper->env.vars, .group = keeper->group, .mask = keeper->task->mask,
-		.umask = keeper->umask, .ignores_sigchld = keeper->task->ignores_sigchld,
+		.argv = keeper->argv,
+		.env = keeper->env.vars,
+		.group = keeper->group,
+		.mask = keeper->task->mask,
+		.umask = keeper->umask,
+		.ignores_sigchld = keeper->task->ignores_sigchld,
 	};
 
 	if (child_start_command(&keeper->command, &spec, e) < 0)
@@ -164,7 +168,7 @@ live(struct keeper *keeper)
 	clean_up(keeper);
 }
 
-static void __attribute__((noreturn))
+static _Noreturn void
 keeper_main(const struct keeper_task *task, int channel)
 {
 	struct keeper keeper = { .task = task };
@@ -175,7 +179,8 @@ keeper_main(const struct keeper_task *task, int channel)
 		say("%s", e.message);
 		_exit(EXIT_UNAVAILABLE);
 	}
-	servers_init(&keeper.servers, &keeper.watch, task->dir, task->programs, task->user, task->options->tcp);
+	servers_init(&keeper.servers, &keeper.watch, task->dir, task->programs, task->user,
+	             task->options->tcp);
 	env_set(&keeper.env, "BERTH_SOCKET", "%s", servers_socket(&keeper.servers));
 	live(&keeper);
 	watch_close(&keeper.watch);

@@ -17,7 +17,7 @@ struct keeper_task {
 	const struct programs *programs;
 	const struct rundir *dir;
 	const struct user *user;
-	sigset_t mask; /* as main found it; CMD's */
+	sigset_t mask;        /* as main found it; CMD's */
 	bool ignores_sigchld; /* likewise */
 	int argc;
 	char **argv; /* overwritten with the keeper's title */

@@ -8,19 +8,20 @@
 static const char usage[] =
 	"usage: berth run [--pg-bindir D] [--tcp] [--keep] [--verbose] [--] CMD...\n"
 	"\n"
-	"Starts a private PostgreSQL, Redis and berthd, runs CMD with BERTH_SOCKET set, and leaves nothing behind.\n"
-	"If BERTH_SOCKET is set and a daemon answers there, that one is used and nothing is started.\n"
+	"Starts a private PostgreSQL, Redis and berthd, runs CMD with BERTH_SOCKET set, and leaves\n"
+	"nothing behind. A daemon that answers at BERTH_SOCKET already is used instead.\n"
 	"\n"
-	"  --pg-bindir D   directory of initdb and postgres (default: PATH, then the usual places)\n"
-	"  --tcp           servers listen on 127.0.0.1 too, and leases lead there instead of to sockets\n"
+	"  --pg-bindir D   directory of initdb and postgres (default: PATH, the usual places)\n"
+	"  --tcp           leases lead to 127.0.0.1 instead of to Unix sockets\n"
 	"  --keep          leave the directory with data and logs, and say where it is\n"
 	"  --verbose       say how long each stage took\n"
 	"\n"
-	"BERTHD names another berthd program. The exit status is CMD's; 2 wrong usage; 69 the servers\n"
-	"cannot be started; 126 and 127 CMD cannot be started, as in a shell.\n";
+	"BERTHD names another berthd program. The exit status is CMD's; 2 wrong usage; 69 the\n"
+	"servers cannot be started; 126 and 127 CMD cannot be started, as in a shell.\n";
 
 enum { OPT_PG_BINDIR = 'p', OPT_TCP = 't', OPT_KEEP = 'k', OPT_VERBOSE = 'v', OPT_HELP = 'h' };
 
+/* clang-format off */
 static const struct option long_options[] = {
 	{ "pg-bindir", required_argument, NULL, OPT_PG_BINDIR },
 	{ "tcp",       no_argument,       NULL, OPT_TCP },
@@ -29,6 +30,7 @@ static const struct option long_options[] = {
 	{ "help",      no_argument,       NULL, OPT_HELP },
 	{ 0 },
 };
+/* clang-format on */
 
 static int
 stop(FILE *out, int status, int *ret_status)

@@ -13,5 +13,5 @@ struct options {
 	char **command; /* NULL-terminated, at least one word */
 };
 
-/* 0 when there is a command to run; -1 when there is not, and then *ret_status is the exit status. */
+/* 0 when there is a command to run; -1 when not, and then *ret_status is the exit status. */
 int options_parse(struct options *options, int argc, char **argv, int *ret_status);

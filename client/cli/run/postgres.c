@@ -18,6 +18,7 @@
  * garbage in the catalogs, hence the short nap of autovacuum. `mmap` keeps dynamic shared memory in
  * the data directory, so that it goes with it (and a small /dev/shm does not matter).
  */
+/* clang-format off */
 static const char settings[] =
 	"fsync = off\n"
 	"full_page_writes = off\n"
@@ -44,6 +45,7 @@ static const char settings[] =
 	"datestyle = 'iso, mdy'\n"
 	"lc_messages = 'C'\n"
 	"default_text_search_config = 'pg_catalog.english'\n";
+/* clang-format on */
 
 static int
 write_settings(struct servers *servers, int data, struct berth_error *e)
@@ -53,7 +55,8 @@ write_settings(struct servers *servers, int data, struct berth_error *e)
 	                   "# Written by `berth run` at each start.\n%s"
 	                   "unix_socket_directories = '%s/pg'\nunix_socket_permissions = 0700\n"
 	                   "listen_addresses = '%s'\nport = %d\n",
-	                   settings, servers->dir->path, servers->tcp ? "127.0.0.1" : "", servers->pg_port);
+	                   settings, servers->dir->path, servers->tcp ? "127.0.0.1" : "",
+	                   servers->pg_port);
 
 	if (len >= (int)sizeof text)
 		return berth_error_set(e, BERTH_UNAVAILABLE, "PostgreSQL's settings do not fit");
@@ -86,15 +89,20 @@ postgres_start(struct servers *servers, struct child *child, int log, struct ber
 	char path[PATH_MAX];
 	const char *const argv[] = { servers->programs->postgres, "-D", path, NULL };
 	const struct server_spec spec = {
-		.argv = argv, .env = servers->env.vars, .user = &servers->user, .directory = servers->dir->path,
-		.input = -1, .log = log, .death_signal = SIGQUIT,
+		.argv = argv,
+		.env = servers->env.vars,
+		.user = &servers->user,
+		.directory = servers->dir->path,
+		.input = -1,
+		.log = log,
+		.death_signal = SIGQUIT,
 	};
 
 	snprintf(path, sizeof path, "%s/data", servers->dir->path);
 	return settings_renew(servers, e) < 0 ? -1 : child_start_server(child, &spec, e);
 }
 
-/* postmaster.pid: the process in its first line, "ready" in the eighth. No connection, no backend. */
+/* postmaster.pid: the process in its first line, "ready" in the eighth. Costs no connection. */
 static bool
 postgres_is_ready(struct servers *servers)
 {
@@ -104,7 +112,8 @@ postgres_is_ready(struct servers *servers)
 
 	if (data >= 0)
 		close(data);
-	return there && atoi(text) == servers->server[SERVER_POSTGRES].child.pid && strstr(text, "\nready");
+	return there && atoi(text) == servers->server[SERVER_POSTGRES].child.pid
+	       && strstr(text, "\nready");
 }
 
 static int
@@ -139,7 +148,8 @@ postgres_settle(struct servers *servers, struct berth_error *e)
 	snprintf(port, sizeof port, "%d", servers->pg_port);
 	conn = PQconnectdbParams(keys, values, 0);
 	if (PQstatus(conn) != CONNECTION_OK || password_set(conn, servers->pg_password) < 0)
-		result = berth_error_set(e, BERTH_UNAVAILABLE, "PostgreSQL: %.300s", PQerrorMessage(conn));
+		result = berth_error_set(e, BERTH_UNAVAILABLE, "PostgreSQL: %.300s",
+		                         PQerrorMessage(conn));
 	PQfinish(conn);
 	return result;
 }
@@ -158,7 +168,7 @@ postgres_mend(struct servers *servers, const char *log_tail)
 const struct server_kind postgres_kind = {
 	.name = "PostgreSQL",
 	.log = "postgres.log",
-	.stop_signal = SIGQUIT, /* immediate: no checkpoint, but backends and shared memory are gone */
+	.stop_signal = SIGQUIT, /* immediate: no checkpoint, yet nothing stays in memory */
 	.stop_kept = SIGINT,
 	.start = postgres_start,
 	.is_ready = postgres_is_ready,

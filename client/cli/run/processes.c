@@ -29,7 +29,7 @@ struct processes {
 
 /* state, parent, controlling terminal and start of a process; the rest is skipped. */
 static const char stat_format[] = " %c %d %*d %*d %d %*d %*u %*u %*u %*u %*u %*u %*u"
-                                  " %*d %*d %*d %*d %*d %*d %llu";
+				  " %*d %*d %*d %*d %*d %*d %llu";
 
 /* Fills all but `meant` from /proc/PID/stat. */
 static bool
@@ -48,8 +48,10 @@ process_read(pid_t pid, struct process *process)
 	text[len] = '\0';
 	end = strrchr(text, ')'); /* the name before it may hold anything */
 	*process = (struct process){ .pid = pid };
-	return end && sscanf(end + 1, stat_format, &process->state, &process->parent, &process->terminal,
-	                     &process->began) == 4;
+	if (!end)
+		return false;
+	return sscanf(end + 1, stat_format, &process->state, &process->parent, &process->terminal,
+	              &process->began) == 4;
 }
 
 /* Calls `each` for every process; in the end returns how often that said yes. */
@@ -105,7 +107,8 @@ is_one_of(pid_t pid, const pid_t *pids, size_t count)
 
 /* Whether `process` descends from `root` along a way that avoids `except`. */
 static bool
-descends(const struct processes *all, const struct process *process, pid_t root, const pid_t *except, size_t count)
+descends(const struct processes *all, const struct process *process, pid_t root,
+         const pid_t *except, size_t count)
 {
 	for (size_t steps = 0; process && steps < all->count; steps++) {
 		if (process->pid == root || is_one_of(process->pid, except, count))
@@ -127,8 +130,8 @@ processes_signal(pid_t root, const pid_t *except, size_t count, unsigned long lo
 	for (size_t i = 0; i < all.count; i++) {
 		struct process *p = &all.list[i];
 
-		p->meant = p->state != 'Z' && p->state != 'X' && p->began >= since &&
-		           descends(&all, p, root, except, count);
+		p->meant = p->state != 'Z' && p->state != 'X' && p->began >= since
+		           && descends(&all, p, root, except, count);
 		meant += p->meant;
 	}
 	for (size_t i = 0; i < all.count; i++)
@@ -156,7 +159,8 @@ works_in(pid_t pid, const char *path)
 
 	snprintf(link, sizeof link, "/proc/%d/cwd", (int)pid);
 	n = readlink(link, cwd, sizeof cwd - 1);
-	return n >= (ssize_t)len && strncmp(cwd, path, len) == 0 && (n == (ssize_t)len || cwd[len] == '/');
+	return n >= (ssize_t)len && strncmp(cwd, path, len) == 0
+	       && (n == (ssize_t)len || cwd[len] == '/');
 }
 
 /* Whether `var` (NAME=value) is in the environment that the process was started with. */
@@ -196,7 +200,7 @@ struct remains {
 	const char *variable;
 };
 
-/* Spares who has a terminal: a person's shell that stands there, or was started by a run that was killed. */
+/* Spares who has a terminal: a person's shell that stands there, or that a killed run started. */
 static bool
 kill_remains(pid_t pid, void *arg)
 {

@@ -55,7 +55,8 @@ try_bindir(const char *dir, void *arg)
 
 	path_set(programs->initdb, "%s/initdb", dir);
 	path_set(programs->postgres, "%s/postgres", dir);
-	return user_can(search->servers, programs->initdb, X_OK) && user_can(search->servers, programs->postgres, X_OK);
+	return user_can(search->servers, programs->initdb, X_OK)
+	       && user_can(search->servers, programs->postgres, X_OK);
 }
 
 /* A directory of PATH that has, or links to, one of PostgreSQL's. */
@@ -84,14 +85,15 @@ try_pattern(const char *pattern, struct search *search)
 	if (glob(pattern, 0, NULL, &found) != 0)
 		return false;
 	for (size_t i = 0; i < found.gl_pathc; i++)
-		if (try_bindir(found.gl_pathv[i], search) && (!best || strverscmp(found.gl_pathv[i], best) > 0))
+		if (try_bindir(found.gl_pathv[i], search)
+		    && (!best || strverscmp(found.gl_pathv[i], best) > 0))
 			best = found.gl_pathv[i];
 	ok = best && try_bindir(best, search);
 	globfree(&found);
 	return ok;
 }
 
-/* Wheels such as pgserver carry a whole PostgreSQL: beside the python3 of PATH, or in an active environment. */
+/* Wheels such as pgserver carry a whole PostgreSQL, beside the python3 of PATH. */
 static bool
 try_wheels(const char *dir, void *arg)
 {
@@ -105,7 +107,9 @@ static bool
 find_postgres(struct search *search)
 {
 	static const char *const patterns[] = {
-		"/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/usr/local/pgsql/bin",
+		"/usr/lib/postgresql/*/bin",
+		"/usr/pgsql-*/bin",
+		"/usr/local/pgsql/bin",
 	};
 
 	if (each_path_dir(try_links, search))
@@ -134,11 +138,12 @@ find_program(struct search *search, const char *name, char path[PATH_MAX])
 	return each_path_dir(try_program, search) || try_program("/usr/bin", search);
 }
 
-/* berthd: $BERTHD, beside ourselves (installed, or in the build tree), then PATH. It runs as who we are. */
+/* berthd: $BERTHD, beside ourselves (installed or just built), then PATH. It runs as who we are. */
 static bool
 find_berthd(struct search *search)
 {
-	static const char *const beside[] = { "berthd", "../../daemon/berthd", "../libexec/berth/berthd", "../sbin/berthd" };
+	static const char *const beside[] = { "berthd", "../../daemon/berthd",
+		                              "../libexec/berth/berthd", "../sbin/berthd" };
 	static const struct user ourselves;
 	const char *named = getenv("BERTHD");
 	char *path = search->programs->berthd, self[PATH_MAX];
@@ -160,29 +165,42 @@ find_berthd(struct search *search)
 static int
 missing_postgres(const char *pg_bindir, const struct user *servers, struct berth_error *e)
 {
+	char who[sizeof servers->name + 8] = "you";
+
+	if (servers->other)
+		snprintf(who, sizeof who, "user %s", servers->name);
 	if (pg_bindir)
-		return berth_error_set(e, BERTH_UNAVAILABLE, "no initdb and postgres that %s%s can run in --pg-bindir %s",
-		                       servers->other ? "user " : "you", servers->other ? servers->name : "", pg_bindir);
-	return berth_error_set(e, BERTH_UNAVAILABLE, "no initdb and postgres that %s%s can run: looked in PATH,"
-	                       " /usr/lib/postgresql/*/bin, /usr/pgsql-*/bin, /usr/local/pgsql/bin and Python's pgserver;"
-	                       " on Debian `apt-get install postgresql` brings them, or give --pg-bindir",
-	                       servers->other ? "user " : "you", servers->other ? servers->name : "");
+		return berth_error_set(e, BERTH_UNAVAILABLE,
+		                       "no initdb and postgres that %s can run in --pg-bindir %s",
+		                       who, pg_bindir);
+	return berth_error_set(
+		e, BERTH_UNAVAILABLE,
+		"no initdb and postgres that %s can run: looked in PATH, /usr/lib/postgresql/*/bin,"
+		" /usr/pgsql-*/bin, /usr/local/pgsql/bin and Python's pgserver;"
+		" on Debian `apt-get install postgresql` brings them, or give --pg-bindir",
+		who);
 }
 
 int
-programs_find(struct programs *programs, const char *pg_bindir, const struct user *servers, struct berth_error *e)
+programs_find(struct programs *programs, const char *pg_bindir, const struct user *servers,
+              struct berth_error *e)
 {
 	struct search search = { .programs = programs, .servers = servers };
 	char real[PATH_MAX];
 
-	if (pg_bindir ? !realpath(pg_bindir, real) || !try_bindir(real, &search) : !find_postgres(&search))
+	if (pg_bindir ? !realpath(pg_bindir, real) || !try_bindir(real, &search)
+	              : !find_postgres(&search))
 		return missing_postgres(pg_bindir, servers, e);
-	if (!find_program(&search, "redis-server", programs->redis) &&
-	    !find_program(&search, "valkey-server", programs->redis))
-		return berth_error_set(e, BERTH_UNAVAILABLE, "no redis-server or valkey-server: looked in PATH and /usr/bin;"
-		                       " on Debian `apt-get install redis-server` brings one");
+	if (!find_program(&search, "redis-server", programs->redis)
+	    && !find_program(&search, "valkey-server", programs->redis))
+		return berth_error_set(
+			e, BERTH_UNAVAILABLE,
+			"no redis-server or valkey-server: looked in PATH and /usr/bin;"
+			" on Debian `apt-get install redis-server` brings one");
 	if (!find_berthd(&search))
-		return berth_error_set(e, BERTH_UNAVAILABLE, "no berthd: looked at $BERTHD, beside berth itself and in PATH;"
-		                       " BERTHD=/path/to/berthd names one");
+		return berth_error_set(
+			e, BERTH_UNAVAILABLE,
+			"no berthd: looked at $BERTHD, beside berth itself and in PATH;"
+			" BERTHD=/path/to/berthd names one");
 	return 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What `berth run` tells a person on stderr: nothing, unless it is slow, went wrong or was asked to. */
+/* What `berth run` tells a person on stderr: nothing, unless it is slow or something is wrong. */
 #pragma once
 
 #include <stdbool.h>

@@ -14,11 +14,12 @@ config_pipe(struct servers *servers)
 	char text[1024], tcp[128] = "port 0\n";
 
 	if (servers->tcp)
-		snprintf(tcp, sizeof tcp, "bind 127.0.0.1\nport %d\nrequirepass %s\n", servers->redis_port,
-		         servers->redis_password);
+		snprintf(tcp, sizeof tcp, "bind 127.0.0.1\nport %d\nrequirepass %s\n",
+		         servers->redis_port, servers->redis_password);
 	snprintf(text, sizeof text,
 	         "%sunixsocket %s/redis/redis.sock\nunixsocketperm 700\ndir %s/redis\n"
-	         "databases 1024\nsave \"\"\nappendonly no\ndaemonize no\nlogfile \"\"\nalways-show-logo no\n",
+	         "databases 1024\nsave \"\"\nappendonly no\ndaemonize no\nlogfile \"\"\n"
+	         "always-show-logo no\n",
 	         tcp, dir, dir);
 	return servers_text_pipe(text);
 }
@@ -28,8 +29,12 @@ redis_start(struct servers *servers, struct child *child, int log, struct berth_
 {
 	const char *const argv[] = { servers->programs->redis, "-", NULL };
 	struct server_spec spec = {
-		.argv = argv, .env = servers->env.vars, .user = &servers->user, .directory = servers->dir->path,
-		.log = log, .death_signal = SIGKILL,
+		.argv = argv,
+		.env = servers->env.vars,
+		.user = &servers->user,
+		.directory = servers->dir->path,
+		.log = log,
+		.death_signal = SIGKILL,
 	};
 	int result;
 
@@ -49,8 +54,8 @@ redis_is_ready(struct servers *servers)
 	char path[SOCKET_PATH_MAX + 1], answer[64];
 
 	snprintf(path, sizeof path, "%s/redis/redis.sock", servers->dir->path);
-	return ask(path, "PING\r\n", answer, sizeof answer, 1000) &&
-	       (strncmp(answer, "+PONG", 5) == 0 || strncmp(answer, "-NOAUTH", 7) == 0);
+	return ask(path, "PING\r\n", answer, sizeof answer, 1000)
+	       && (strncmp(answer, "+PONG", 5) == 0 || strncmp(answer, "-NOAUTH", 7) == 0);
 }
 
 static bool

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The main process of `berth run`: passes signals on, waits for the keeper, and ends as CMD ended. */
+/* The main process of `berth run`: passes signals on, waits for the keeper, ends as CMD ended. */
 #include "client/cli/run/run.h"
 
 #include <errno.h>
@@ -25,6 +25,7 @@ enum {
 	EXIT_UNAVAILABLE = 69,
 	PING_MS = 1000,
 	CLEANUP_MS = 60 * 1000, /* what the keeper may take, after which main does it */
+	GRACE_MS = 1000,        /* for what a killed keeper left */
 	KILL_MS = 5000,
 };
 
@@ -36,10 +37,10 @@ struct run {
 	struct user user;
 	struct rundir dir;
 	struct witness witness;
-	sigset_t mask; /* as we found it */
+	sigset_t mask;        /* as we found it */
 	bool ignores_sigchld; /* likewise */
 	sigset_t passed;      /* to CMD */
-	int signals; /* signalfd */
+	int signals;          /* signalfd */
 	int channel;
 	pid_t keeper;
 	unsigned long long keeper_began;
@@ -82,15 +83,23 @@ take_signals(struct run *run, struct berth_error *e)
 	sigaction(SIGCHLD, &(struct sigaction){ .sa_handler = SIG_DFL }, &old);
 	run->ignores_sigchld = old.sa_handler == SIG_IGN;
 	run->signals = signalfd(-1, &blocked, SFD_CLOEXEC | SFD_NONBLOCK);
-	return run->signals >= 0 ? 0 : berth_error_set(e, BERTH_UNAVAILABLE, "signalfd: %s", strerror(errno));
+	if (run->signals < 0)
+		return berth_error_set(e, BERTH_UNAVAILABLE, "signalfd: %s", strerror(errno));
+	return 0;
 }
 
 static int
 start_keeper(struct run *run, int argc, char **argv, struct berth_error *e)
 {
 	const struct keeper_task task = {
-		.options = &run->options, .programs = &run->programs, .dir = &run->dir, .user = &run->user,
-		.mask = run->mask, .ignores_sigchld = run->ignores_sigchld, .argc = argc, .argv = argv,
+		.options = &run->options,
+		.programs = &run->programs,
+		.dir = &run->dir,
+		.user = &run->user,
+		.mask = run->mask,
+		.ignores_sigchld = run->ignores_sigchld,
+		.argc = argc,
+		.argv = argv,
 	};
 	int ends[2];
 
@@ -109,9 +118,7 @@ static void
 on_message(struct run *run, const struct message *message)
 {
 	switch (message->kind) {
-	case MESSAGE_STARTED:
-		run->command = message->value;
-		break;
+	case MESSAGE_STARTED: run->command = message->value; break;
 	case MESSAGE_ENDED:
 		run->command_status = message->value;
 		run->over = true;
@@ -121,8 +128,7 @@ on_message(struct run *run, const struct message *message)
 		run->over = true;
 		break;
 	case MESSAGE_SIGNAL:
-	case MESSAGE_STOP:
-		break; /* ours to send */
+	case MESSAGE_STOP: break; /* ours to send */
 	}
 }
 
@@ -222,15 +228,28 @@ wait_for_keeper(struct run *run)
 		on_channel(run); /* its last words */
 }
 
-/* The keeper was killed, and its children are ours now. */
+/* Signals all that the keeper left to us until nothing is left or the time is over. */
+static bool
+end_inherited(struct run *run, int sig, int timeout_ms)
+{
+	int64_t deadline = now_us() + (int64_t)timeout_ms * 1000;
+
+	while (processes_signal(getpid(), &run->witness.pid, 1, run->keeper_began, sig) > 0) {
+		if (now_us() > deadline)
+			return false;
+		wait_for(run, 5);
+		sig = sig == SIGTERM ? 0 : sig; /* asked once */
+	}
+	return true;
+}
+
+/* The keeper was killed; its children are ours now. The kernel has told them all to end. */
 static void
 clean_up(struct run *run)
 {
-	int64_t deadline = now_us() + KILL_MS * 1000;
-
 	say("the keeper was killed: ending the servers and the command");
-	while (processes_signal(getpid(), &run->witness.pid, 1, run->keeper_began, SIGKILL) > 0 && now_us() < deadline)
-		wait_for(run, 5);
+	if (!end_inherited(run, SIGTERM, GRACE_MS))
+		end_inherited(run, SIGKILL, KILL_MS);
 	reap(run);
 	rundir_remove(&run->dir);
 }
@@ -274,9 +293,10 @@ run_servers(struct run *run, int argc, char **argv)
 {
 	struct berth_error e;
 
-	if (user_of_servers(&run->user, &e) < 0 ||
-	    programs_find(&run->programs, run->options.pg_bindir, &run->user, &e) < 0 ||
-	    take_signals(run, &e) < 0 || rundir_open(&run->dir, &run->user, run->options.keep, &e) < 0) {
+	if (user_of_servers(&run->user, &e) < 0
+	    || programs_find(&run->programs, run->options.pg_bindir, &run->user, &e) < 0
+	    || take_signals(run, &e) < 0
+	    || rundir_open(&run->dir, &run->user, run->options.keep, &e) < 0) {
 		say("%s", e.message);
 		return EXIT_UNAVAILABLE;
 	}

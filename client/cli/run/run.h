@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * `berth run`: a private PostgreSQL, Redis and berthd around one command, gone without a trace after it.
+ * `berth run`: a private PostgreSQL, Redis and berthd around one command, gone without a trace.
  *
- *     berth run (main)            in the shell's process group; passes signals and the exit status on
- *     ├─ berth-witness            in the same group; tells a signal to the group from one to main alone
- *     └─ berth-keeper             in a group of its own; outlives a killed main for as long as it cleans up
+ *     berth run (main)      in the shell's process group; passes signals and exit status on
+ *     ├─ berth-witness      in the same group; tells its signals from those to main alone
+ *     └─ berth-keeper       in a group of its own; outlives a killed main until all is clean
  *        ├─ postgres, redis-server, berthd     sessions of their own; die with the keeper
- *        └─ CMD                   in main's process group, so that Ctrl-C reaches it as if it ran alone
+ *        └─ CMD             in main's group: Ctrl-C reaches it as if it ran alone
  *
  * The keeper is the parent of everything and a subreaper, so whatever CMD leaves behind, however it
- * was detached, is still its descendant, and is ended. If the keeper is killed, main inherits all of
- * it and cleans up instead. If both are killed at once, the kernel ends the servers and CMD
+ * was detached, is still its descendant, and is ended. If the keeper is killed, main inherits all
+ * of it and cleans up instead. If both are killed at once, the kernel ends the servers and CMD
  * (PR_SET_PDEATHSIG), and the next `berth run` sweeps the files: the directory's lock is free then.
  */
 #pragma once

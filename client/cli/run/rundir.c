@@ -35,8 +35,8 @@ is_safe(const struct stat *st)
 static bool
 fits_a_socket(const char *place)
 {
-	return place[0] == '/' && place[strspn(place, unquoted)] == '\0' &&
-	       strlen(place) + strlen("/berth-run-XXXXXX") <= RUNDIR_PATH_MAX;
+	return place[0] == '/' && place[strspn(place, unquoted)] == '\0'
+	       && strlen(place) + strlen("/berth-run-XXXXXX") <= RUNDIR_PATH_MAX;
 }
 
 /* NULL when a run can have its directory there, else why not. Borrowed until the next call. */
@@ -69,10 +69,12 @@ make(struct rundir *dir, const char *place, struct berth_error *e)
 {
 	snprintf(dir->path, sizeof dir->path, "%s/berth-run-XXXXXX", place);
 	if (!mkdtemp(dir->path))
-		return berth_error_set(e, BERTH_UNAVAILABLE, "cannot make %s: %s", dir->path, strerror(errno));
+		return berth_error_set(e, BERTH_UNAVAILABLE, "cannot make %s: %s", dir->path,
+		                       strerror(errno));
 	dir->fd = open(dir->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (dir->fd < 0 || flock(dir->fd, LOCK_EX) < 0)
-		return berth_error_set(e, BERTH_UNAVAILABLE, "cannot lock %s: %s", dir->path, strerror(errno));
+		return berth_error_set(e, BERTH_UNAVAILABLE, "cannot lock %s: %s", dir->path,
+		                       strerror(errno));
 	return 0;
 }
 
@@ -80,8 +82,10 @@ make(struct rundir *dir, const char *place, struct berth_error *e)
 static int
 share(struct rundir *dir, const struct user *servers, struct berth_error *e)
 {
-	if (servers->other && (fchown(dir->fd, (uid_t)-1, servers->gid) < 0 || fchmod(dir->fd, 0710) < 0))
-		return berth_error_set(e, BERTH_UNAVAILABLE, "cannot share %s: %s", dir->path, strerror(errno));
+	if (servers->other
+	    && (fchown(dir->fd, (uid_t)-1, servers->gid) < 0 || fchmod(dir->fd, 0710) < 0))
+		return berth_error_set(e, BERTH_UNAVAILABLE, "cannot share %s: %s", dir->path,
+		                       strerror(errno));
 	return dir->keep ? tree_write(dir->fd, "kept", "", NULL, e) : 0;
 }
 
@@ -112,8 +116,10 @@ rundir_open(struct rundir *dir, const struct user *servers, bool keep, struct be
 		else if (places[i])
 			return open_in(dir, places[i], servers, e);
 	}
-	return berth_error_set(e, BERTH_UNAVAILABLE, "no place for the servers' data: neither /dev/shm,"
-	                       " $XDG_RUNTIME_DIR, $TMPDIR nor /tmp will do (/tmp: %s)", why);
+	return berth_error_set(e, BERTH_UNAVAILABLE,
+	                       "no place for the servers' data: neither /dev/shm,"
+	                       " $XDG_RUNTIME_DIR, $TMPDIR nor /tmp will do (/tmp: %s)",
+	                       why);
 }
 
 void

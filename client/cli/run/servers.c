@@ -23,13 +23,13 @@
 
 enum {
 	START_MS = 60 * 1000,
-	STOP_MS = 2000,         /* of an immediate end; then they are killed */
+	STOP_MS = 2000,           /* of an immediate end; then they are killed */
 	STOP_KEPT_MS = 30 * 1000, /* of an orderly one */
 	KILL_MS = 5000,
 	POLL_MS = 1,
 	ATTEMPTS = 5,
-	TAIL = 380,         /* bytes of a log that go into an error's message */
-	LONG_TAIL = 1500,   /* likewise on stderr */
+	TAIL = 380,       /* bytes of a log that go into an error's message */
+	LONG_TAIL = 1500, /* likewise on stderr */
 };
 
 static void
@@ -88,12 +88,14 @@ servers_pids(const struct servers *servers, pid_t pids[SERVERS])
 int
 servers_free_port(void)
 {
-	struct sockaddr_in addr = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in addr = { .sin_family = AF_INET,
+		                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t len = sizeof addr;
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	int port = 0;
 
-	if (fd >= 0 && bind(fd, (struct sockaddr *)&addr, len) == 0 && getsockname(fd, (struct sockaddr *)&addr, &len) == 0)
+	if (fd >= 0 && bind(fd, (struct sockaddr *)&addr, len) == 0
+	    && getsockname(fd, (struct sockaddr *)&addr, &len) == 0)
 		port = ntohs(addr.sin_port);
 	if (fd >= 0)
 		close(fd);
@@ -119,7 +121,8 @@ servers_text_pipe(const char *text)
 static int
 open_log(const struct servers *servers, const char *name)
 {
-	return openat(servers->dir->fd, name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+	return openat(servers->dir->fd, name,
+	              O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
 }
 
 /* The last `most` bytes of a log, from the beginning of a line. Borrowed until the next call. */
@@ -145,11 +148,17 @@ log_tail(const struct servers *servers, const char *name, off_t most)
 }
 
 int
-servers_run_tool(struct servers *servers, const char *const *argv, const char *input, const char *log, struct berth_error *e)
+servers_run_tool(struct servers *servers, const char *const *argv, const char *input,
+                 const char *log, struct berth_error *e)
 {
 	struct server_spec spec = {
-		.argv = argv, .env = servers->env.vars, .user = &servers->user, .directory = servers->dir->path,
-		.input = input ? servers_text_pipe(input) : -1, .log = open_log(servers, log), .death_signal = SIGTERM,
+		.argv = argv,
+		.env = servers->env.vars,
+		.user = &servers->user,
+		.directory = servers->dir->path,
+		.input = input ? servers_text_pipe(input) : -1,
+		.log = open_log(servers, log),
+		.death_signal = SIGTERM,
 	};
 	struct child child;
 	int result = child_start_server(&child, &spec, e);
@@ -163,8 +172,8 @@ servers_run_tool(struct servers *servers, const char *const *argv, const char *i
 	if (watch_child(servers->watch, &child) == 0)
 		return 0;
 	if (!child.running)
-		return berth_error_set(e, BERTH_UNAVAILABLE, "%s failed: %s\n%s", argv[0], child_ending(&child),
-		                       log_tail(servers, log, TAIL));
+		return berth_error_set(e, BERTH_UNAVAILABLE, "%s failed: %s\n%s", argv[0],
+		                       child_ending(&child), log_tail(servers, log, TAIL));
 	watch_forget(servers->watch, &child);
 	return berth_error_set(e, BERTH_UNAVAILABLE, "interrupted");
 }
@@ -193,9 +202,11 @@ await_one(struct servers *servers, struct server *server, struct berth_error *e)
 		if (servers->watch->ending)
 			return berth_error_set(e, BERTH_UNAVAILABLE, "interrupted");
 		if (now_us() > deadline)
-			return berth_error_set(e, BERTH_UNAVAILABLE, "%s is not ready after %d s; the end of its log:\n%s",
-			                       server->kind->name, START_MS / 1000,
-			                       log_tail(servers, server->kind->log, TAIL));
+			return berth_error_set(
+				e, BERTH_UNAVAILABLE,
+				"%s is not ready after %d s; the end of its log:\n%s",
+				server->kind->name, START_MS / 1000,
+				log_tail(servers, server->kind->log, TAIL));
 		watch_wait(servers->watch, POLL_MS);
 	}
 	return 1;
@@ -212,7 +223,8 @@ bring_up(struct servers *servers, struct server *server, struct berth_error *e)
 		const char *tail = log_tail(servers, kind->log, TAIL);
 
 		if (attempt == ATTEMPTS || !kind->mend || !kind->mend(servers, tail))
-			return berth_error_set(e, BERTH_UNAVAILABLE, "%s did not start (%s); the end of its log:\n%s",
+			return berth_error_set(e, BERTH_UNAVAILABLE,
+			                       "%s did not start (%s); the end of its log:\n%s",
 			                       kind->name, child_ending(&server->child),
 			                       log_tail(servers, kind->log, TAIL));
 		if (start_one(servers, server, e) < 0)
@@ -240,15 +252,18 @@ make_directories(struct servers *servers, struct berth_error *e)
 int
 servers_start(struct servers *servers, struct berth_error *e)
 {
-	struct server *pg = &servers->server[SERVER_POSTGRES], *redis = &servers->server[SERVER_REDIS];
+	struct server *pg = &servers->server[SERVER_POSTGRES],
+		      *redis = &servers->server[SERVER_REDIS];
 	struct server *berthd = &servers->server[SERVER_BERTHD];
 	struct progress *progress = &servers->watch->progress;
 
 	cache_open(&servers->cache, servers->programs->postgres, servers->watch);
-	if (make_directories(servers, e) < 0 || start_one(servers, redis, e) < 0 || datadir_make(servers, e) < 0)
+	if (make_directories(servers, e) < 0 || start_one(servers, redis, e) < 0
+	    || datadir_make(servers, e) < 0)
 		return -1;
 	progress_stage(progress, "starting PostgreSQL and Redis");
-	if (start_one(servers, pg, e) < 0 || bring_up(servers, redis, e) < 0 || bring_up(servers, pg, e) < 0)
+	if (start_one(servers, pg, e) < 0 || bring_up(servers, redis, e) < 0
+	    || bring_up(servers, pg, e) < 0)
 		return -1;
 	progress_stage(progress, "starting berthd");
 	if (start_one(servers, berthd, e) < 0 || bring_up(servers, berthd, e) < 0)
@@ -263,7 +278,8 @@ signal_all(struct servers *servers)
 	for (int i = 0; i < SERVERS; i++) {
 		const struct server_kind *kind = servers->server[i].kind;
 
-		child_signal(&servers->server[i].child, servers->dir->keep ? kind->stop_kept : kind->stop_signal);
+		child_signal(&servers->server[i].child,
+		             servers->dir->keep ? kind->stop_kept : kind->stop_signal);
 	}
 }
 
@@ -302,7 +318,8 @@ servers_report(struct servers *servers)
 		if (server->child.running || server->told)
 			continue;
 		server->told = true;
-		say("%s ended while the command was running (%s); the end of its log:\n%s", server->kind->name,
-		    child_ending(&server->child), log_tail(servers, server->kind->log, LONG_TAIL));
+		say("%s ended while the command was running (%s); the end of its log:\n%s",
+		    server->kind->name, child_ending(&server->child),
+		    log_tail(servers, server->kind->log, LONG_TAIL));
 	}
 }

@@ -29,7 +29,7 @@ struct server_kind {
 	bool (*is_ready)(struct servers *servers);
 	/* NULL, or what to do once it is ready */
 	int (*settle)(struct servers *servers, struct berth_error *e);
-	/* NULL, or: it ended before it was ready. True when something was changed and it may be tried again */
+	/* NULL, or what to do when it ended before that; true: it may be tried again */
 	bool (*mend)(struct servers *servers, const char *log_tail);
 };
 
@@ -62,7 +62,7 @@ extern const struct server_kind postgres_kind, redis_kind, berthd_kind;
 /* Prepares, without starting anything. */
 void servers_init(struct servers *servers, struct watch *watch, const struct rundir *dir,
                   const struct programs *programs, const struct user *user, bool tcp);
-/* Starts all and waits until berthd hands out leases. On failure the message holds the end of the log. */
+/* Starts all and waits until berthd hands out leases. An error holds the end of the log. */
 int servers_start(struct servers *servers, struct berth_error *e);
 /* Ends all: no process is left, nor shared memory. The directory is the caller's to remove. */
 void servers_stop(struct servers *servers);
@@ -75,8 +75,8 @@ size_t servers_pids(const struct servers *servers, pid_t pids[SERVERS]);
 
 /* For the kinds: a port of 127.0.0.1 that is free now. */
 int servers_free_port(void);
-/* Runs a tool as the servers' user with `input` (NULL: none) until it ends; its output goes to `log`. */
-int servers_run_tool(struct servers *servers, const char *const *argv, const char *input, const char *log,
-                     struct berth_error *e);
+/* Runs a tool as the servers' user with `input` (NULL: none); its output goes to `log`. */
+int servers_run_tool(struct servers *servers, const char *const *argv, const char *input,
+                     const char *log, struct berth_error *e);
 /* A pipe that holds `text` (shorter than a pipe's buffer), to be read once; -1 on failure. */
 int servers_text_pipe(const char *text);

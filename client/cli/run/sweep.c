@@ -34,8 +34,8 @@ is_left(int fd)
 {
 	struct stat st;
 
-	return fstat(fd, &st) == 0 && st.st_uid == geteuid() && faccessat(fd, "kept", F_OK, 0) < 0 &&
-	       flock(fd, LOCK_EX | LOCK_NB) == 0 && !may_be_starting(fd, &st);
+	return fstat(fd, &st) == 0 && st.st_uid == geteuid() && faccessat(fd, "kept", F_OK, 0) < 0
+	       && flock(fd, LOCK_EX | LOCK_NB) == 0 && !may_be_starting(fd, &st);
 }
 
 /* Its servers, if the kernel has not, and what its command had started. */

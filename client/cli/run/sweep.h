@@ -2,5 +2,5 @@
 /* Sweeping the directories of runs whose main and keeper were both killed. */
 #pragma once
 
-/* Looks through `place` (say /dev/shm) and removes our user's unlocked run directories, and what still works there. */
+/* Removes our user's unlocked run directories in `place` (say /dev/shm), and who works there. */
 void sweep(const char *place);

@@ -17,7 +17,8 @@ read_segment(int data, int *ret_pid, int *ret_id)
 {
 	char text[1024], *line = text;
 
-	if (tree_read(data, "postmaster.pid", text, sizeof text) < 0 || sscanf(text, "%d", ret_pid) != 1)
+	if (tree_read(data, "postmaster.pid", text, sizeof text) < 0
+	    || sscanf(text, "%d", ret_pid) != 1)
 		return false;
 	for (int n = 1; n < 7; n++) {
 		line = strchr(line, '\n');
@@ -35,7 +36,8 @@ sysv_remove(int data)
 	struct shmid_ds segment;
 	int pid, id;
 
-	if (!read_segment(data, &pid, &id) || fstat(data, &owner) < 0 || shmctl(id, IPC_STAT, &segment) < 0)
+	if (!read_segment(data, &pid, &id) || fstat(data, &owner) < 0
+	    || shmctl(id, IPC_STAT, &segment) < 0)
 		return;
 	if (segment.shm_cpid == pid && segment.shm_perm.cuid == owner.st_uid)
 		shmctl(id, IPC_RMID, NULL);

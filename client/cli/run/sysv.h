@@ -3,7 +3,7 @@
 #pragma once
 
 /*
- * Removes the segment that the PostgreSQL of this data directory names in its postmaster.pid, if it is
- * still there and was made by that process and user. `data` is a directory, borrowed.
+ * Removes the segment that the PostgreSQL of this data directory names in its postmaster.pid, if it
+ * is still there and was made by that process and user. `data` is a directory, borrowed.
  */
 void sysv_remove(int data);

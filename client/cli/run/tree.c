@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Directory trees. A directory stays ours until it is full, so that no other user can interfere meanwhile. */
+/* Directory trees. A copy stays ours until it is complete, so that no other user can interfere. */
 #include "client/cli/run/tree.h"
 
 #include <dirent.h>
@@ -21,7 +21,8 @@ struct copy {
 static int
 fail(struct berth_error *e, const char *doing, const char *name)
 {
-	return berth_error_set(e, BERTH_UNAVAILABLE, "cannot %s %s: %s", doing, name, strerror(errno));
+	return berth_error_set(e, BERTH_UNAVAILABLE, "cannot %s %s: %s", doing, name,
+	                       strerror(errno));
 }
 
 static int
@@ -56,8 +57,8 @@ copy_file(struct copy *copy, int from_dir, int to_dir, const char *name)
 	struct stat st = { 0 };
 	int result = -1;
 
-	if (from < 0 || to < 0 || fstat(from, &st) < 0 || !S_ISREG(st.st_mode) || give(to, copy->owner) < 0 ||
-	    copy_bytes(from, to, st.st_size) < 0)
+	if (from < 0 || to < 0 || fstat(from, &st) < 0 || !S_ISREG(st.st_mode)
+	    || give(to, copy->owner) < 0 || copy_bytes(from, to, st.st_size) < 0)
 		fail(copy->e, "copy", name);
 	else
 		result = 0;
@@ -77,8 +78,12 @@ copy_subdir(struct copy *copy, int from_dir, int to_dir, const char *name)
 {
 	int from = openat(from_dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	int to = from < 0 ? -1 : tree_mkdir(to_dir, name, NULL, copy->e);
-	int result = from < 0 ? fail(copy->e, "read", name) : to < 0 ? -1 : copy_dir(copy, from, to);
+	int result = -1;
 
+	if (from < 0)
+		fail(copy->e, "read", name);
+	else if (to >= 0)
+		result = copy_dir(copy, from, to);
 	if (from >= 0)
 		close(from);
 	if (to >= 0)
@@ -159,7 +164,8 @@ empty(int dir, const char *name)
 	const struct dirent *entry;
 
 	while (list && (entry = readdir(list)))
-		if (!is_dots(entry->d_name) && (is_dir(fd, entry) || unlinkat(fd, entry->d_name, 0) < 0))
+		if (!is_dots(entry->d_name)
+		    && (is_dir(fd, entry) || unlinkat(fd, entry->d_name, 0) < 0))
 			tree_remove(fd, entry->d_name);
 	if (list)
 		closedir(list);
@@ -196,7 +202,8 @@ tree_mkdir(int dir, const char *name, const struct user *owner, struct berth_err
 }
 
 int
-tree_write(int dir, const char *name, const char *text, const struct user *owner, struct berth_error *e)
+tree_write(int dir, const char *name, const char *text, const struct user *owner,
+           struct berth_error *e)
 {
 	ssize_t len = (ssize_t)strlen(text);
 	int fd, result = -1;

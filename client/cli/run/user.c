@@ -34,8 +34,10 @@ user_of_servers(struct user *user, struct berth_error *e)
 			return 0;
 		}
 	}
-	return berth_error_set(e, BERTH_UNAVAILABLE, "PostgreSQL refuses to run as root, and there is neither a"
-	                       " user `postgres` nor `nobody` to run it as (useradd --system postgres)");
+	return berth_error_set(
+		e, BERTH_UNAVAILABLE,
+		"PostgreSQL refuses to run as root, and there is neither a"
+		" user `postgres` nor `nobody` to run it as (useradd --system postgres)");
 }
 
 int

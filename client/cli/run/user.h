@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The user the servers run as: ourselves, or, as PostgreSQL refuses to run as root, an unprivileged one. */
+/* The user the servers run as: ourselves, or, as PostgreSQL refuses root, an unprivileged one. */
 #pragma once
 
 #include <stdbool.h>

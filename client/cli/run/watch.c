@@ -77,7 +77,8 @@ on_signals(struct watch *watch)
 	int status;
 
 	while (read(watch->signals, &info, sizeof info) == sizeof info)
-		; /* what they were does not matter: the keeper follows main, and reaps in any case */
+		; /* what they were does not matter: the keeper follows main, and reaps in any case
+		   */
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
 		child_gone(watch, pid, status);
 }

@@ -28,9 +28,11 @@ void watch_close(struct watch *watch);
 void watch_add(struct watch *watch, struct child *child);
 /* Looks after it no longer; it is about to go out of scope. */
 void watch_forget(struct watch *watch, const struct child *child);
-/* Handles what has happened; waits up to timeout_ms (-1: without end) for something to happen first. */
+/* Handles what has happened, after waiting for it for up to timeout_ms (-1: without end). */
 void watch_wait(struct watch *watch, int timeout_ms);
-/* Waits for a tool to end. Returns 0 when it ended with status 0; -1 otherwise or when watch->ending. */
+/* Waits for a tool to end. Returns 0 when it ended with status 0; -1 otherwise or when
+ * watch->ending. */
 int watch_child(struct watch *watch, const struct child *child);
 /* Waits until all of them are gone, or up to timeout_ms; returns whether they are. */
-bool watch_gone(struct watch *watch, const struct child *const *children, size_t count, int timeout_ms);
+bool
+watch_gone(struct watch *watch, const struct child *const *children, size_t count, int timeout_ms);

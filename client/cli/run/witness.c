@@ -13,8 +13,8 @@
 #include "client/cli/run/title.h"
 
 enum {
-	PATIENCE_MS = 100,        /* for a report that is under way */
-	SAME_US = 1000 * 1000,    /* two that are further apart are two signals */
+	PATIENCE_MS = 100,     /* for a report that is under way */
+	SAME_US = 1000 * 1000, /* two that are further apart are two signals */
 };
 
 struct report {
@@ -22,7 +22,7 @@ struct report {
 	int64_t when_us;
 };
 
-static void __attribute__((noreturn))
+static _Noreturn void
 watch_signals(int out, const sigset_t *signals, pid_t main_pid)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -2,9 +2,10 @@
 /*
  * The witness: a process that sits in main's process group and reports the signals it gets.
  *
- * A signal to main must reach CMD. One sent to the whole group (Ctrl-C, `kill -- -PGID`, timeout(1))
- * has reached it already, and passing it on would interrupt CMD's cleaning up; one sent to main alone
- * has not. The kernel does not tell main which it was; a second member of the group does.
+ * A signal to main must reach CMD. One sent to the whole group (Ctrl-C, `kill -- -PGID`,
+ * timeout(1)) has reached it already, and passing it on would interrupt CMD's cleaning up; one sent
+ * to main alone has not. The kernel does not tell main which it was; a second member of the group
+ * does.
  */
 #pragma once
 
@@ -19,8 +20,8 @@ struct witness {
 };
 
 /*
- * Starts it, to report these signals. It ends with main. Without one signals are passed on twice, at
- * worst. The arguments are overwritten with its title, in the child.
+ * Starts it, to report these signals. It ends with main. Without one signals are passed on twice,
+ * at worst. The arguments are overwritten with its title, in the child.
  */
 void witness_start(struct witness *witness, const sigset_t *signals, int argc, char **argv);
 /* Whether the group got `sig` when main did, at `when_us`. Waits a moment for the report. */

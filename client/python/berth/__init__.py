@@ -20,6 +20,7 @@ from berth.errors import (
     LimitError,
     NoLeaseError,
     NoTemplateError,
+    OnceFailedError,
     PostgresError,
     ProtocolError,
     RedisError,
@@ -30,6 +31,7 @@ from berth.errors import (
     UsageError,
     WaitTimeoutError,
 )
+from berth.gate import Gate, GateRow, SharedEnum
 from berth.lease import Lease, LeaseRow, Waiting
 
 __version__ = "0.1.0"
@@ -42,16 +44,20 @@ __all__ = [
     "Client",
     "DeniedError",
     "DriftError",
+    "Gate",
+    "GateRow",
     "InUseError",
     "Lease",
     "LeaseRow",
     "LimitError",
     "NoLeaseError",
     "NoTemplateError",
+    "OnceFailedError",
     "PostgresError",
     "ProtocolError",
     "RedisError",
     "RequestError",
+    "SharedEnum",
     "StaleError",
     "UnavailableError",
     "UnreachableError",

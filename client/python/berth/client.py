@@ -10,6 +10,7 @@ import socket as _socket
 import threading
 import time
 import weakref
+from collections.abc import Iterable
 from typing import Any, Callable, Union
 
 from berth.errors import (
@@ -19,6 +20,7 @@ from berth.errors import (
     UnreachableError,
     WaitTimeoutError,
 )
+from berth.gate import Gate, GateRow, SharedEnum, enum_from, gate_from, run_once, shortened
 from berth.lease import Lease, LeaseRow, Waiting, as_list, as_map, lease_from, row_from
 from berth.resp import Argument, ReplyReader, encode
 
@@ -27,6 +29,8 @@ LeaseId = Union[Lease, Waiting, str]
 
 #: Seconds that one WAIT is given; longer waits are several (the protocol's maximum is 600 s).
 _POLL = 60.0
+#: Seconds that the daemon may wait for the lock under which enums are made: the most of enum_wait_ms.
+_ENUM_WAIT = 3600.0
 #: Seconds before a server that is away is asked for again.
 _RETRY = 0.25
 
@@ -302,6 +306,96 @@ class Client:
             args += ["UID", uid]
         return [row_from(LeaseRow, row) for row in as_list(self.command(*args))]
 
+    # -- shared enums --------------------------------------------------------------------------
+
+    def enum_ensure(self, name: str, labels: Iterable[str]) -> str:
+        """Makes the shared enum type if it is not there: "created" or "exists".
+
+        Name and labels are taken as they are. Raises DriftError, with the difference, when it is
+        there with other labels; WaitTimeoutError when somebody else holds the lock under which
+        enums are made for longer than the daemon's ``enum_wait_ms``.
+        """
+        return self._enum("ENSURE", name, labels)
+
+    def enum_append(self, name: str, labels: Iterable[str]) -> str:
+        """The same; labels that are missing are added at the end: "appended"."""
+        return self._enum("APPEND", name, labels)
+
+    def _enum(self, verb: str, name: str, labels: Iterable[str]) -> str:
+        if isinstance(labels, str):
+            raise TypeError("labels are several texts, not one")
+        return str(self.command("ENUM", verb, name, *labels, wait=_ENUM_WAIT))
+
+    def enums(self) -> list[SharedEnum]:
+        """All enum types in the shared schema."""
+        return [enum_from(row) for row in as_list(self.command("ENUM", "LIST"))]
+
+    # -- the gate ------------------------------------------------------------------------------
+
+    def once(
+        self, key: str, fn: Callable[[], object], *, retry: bool = False, wait: float | None = None
+    ) -> bool:
+        """Calls `fn` unless another one has done so: of all that say `key`, on any host, one does.
+
+        key    visible ASCII without spaces, 255 bytes at most
+        fn     called without arguments, at most once. What it raises is raised; an Exception is
+               the failure that everybody else is told; after a KeyboardInterrupt or the death of
+               this process the next one calls its own
+        retry  an earlier failure does not count (that of a run waited for does)
+        wait   seconds to wait for another one's run, then WaitTimeoutError; without end if not given
+
+        Returns whether it was called here. Raises OnceFailedError when it failed elsewhere,
+        StaleError when the connection was lost while it ran and with it the claim: another one may
+        have run it meanwhile. It uses a connection of its own, so `fn` may use this client.
+        """
+        with self._another() as own:
+            return run_once(own, self._another, key, fn, retry, wait)
+
+    def _another(self) -> Client:
+        return connect(self.path, timeout=self.timeout)
+
+    def once_enter(self, key: str, *, retry: bool = False, wait: float | None = 0.0) -> Gate:
+        """Comes in, or says how it stands: the state is "run", "wait", "done" or "failed".
+
+        "run" holds until once_done(), once_fail() or the end of this client: then the next one
+        comes in. `wait` is the seconds to wait while another one runs it, None without end: then
+        WaitTimeoutError when it is over. Without it the state may be "wait". With `retry` an
+        earlier failure does not count, but that of a run that was waited for does.
+        """
+        until = _deadline(wait)
+        turn = 0.0
+        while True:
+            words: tuple[Argument, ...] = ("RETRY",) if retry else ("WAIT", _ms(turn) or 0)
+            try:
+                gate = gate_from(self.command("ONCE", "ENTER", key, *words, wait=turn))
+            except UnavailableError:
+                if time.monotonic() >= until:
+                    raise
+                time.sleep(_RETRY)
+            else:
+                if gate.state != "wait" or wait == 0:
+                    return gate
+                if time.monotonic() >= until:
+                    raise _still_running(key, gate, wait)
+                retry = False  # from now on a failure is that of a run we waited for
+            turn, _ = _turn(until, _POLL)
+
+    def once_done(self, key: str, fence: int) -> None:
+        """It was run, and well. StaleError when the fence is not that of the run under way."""
+        self.command("ONCE", "DONE", key, fence)
+
+    def once_fail(self, key: str, fence: int, message: str, status: int = 1) -> None:
+        """It was run and failed; everybody else is told the message and the status (1 to 255)."""
+        self.command("ONCE", "FAIL", key, fence, shortened(message), "STATUS", status)
+
+    def once_forget(self, key: str) -> None:
+        """Forgets how it went, so that the next one runs it. BusyError while it runs."""
+        self.command("ONCE", "FORGET", key)
+
+    def once_list(self) -> list[GateRow]:
+        """Every key that was entered and not forgotten."""
+        return [row_from(GateRow, row) for row in as_list(self.command("ONCE", "LIST"))]
+
     # -- the daemon ----------------------------------------------------------------------------
 
     def ping(self) -> None:
@@ -348,6 +442,10 @@ def _not_in_time(lease: Waiting, wait: float | None) -> WaitTimeoutError:
         f"lease {lease.run}/{lease.worker} is still {lease.state}{place} after {wait:g} s"
         + (f": {lease.why}" if lease.why else "")
     )
+
+
+def _still_running(key: str, gate: Gate, wait: float | None) -> WaitTimeoutError:
+    return WaitTimeoutError(f"{key} is still being run by {gate.holder} after {wait:g} s")
 
 
 # -- forks: a child's copy of a connection would keep its parent's leases alive --------------------

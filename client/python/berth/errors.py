@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""One exception for each error code of berthd, and two for what the daemon cannot say itself.
+"""One exception for each error code of berthd, and three for what the daemon cannot say itself.
 
 The codes, their retry flags and their meanings are those of ``proto/errors.h``; a test compares
 the two lists, so that they cannot drift apart.
@@ -132,6 +132,23 @@ class ProtocolError(BerthError):
     """What answers is not RESP, or more than this client is willing to keep in memory."""
 
     code = "PROTOCOL"
+
+
+class OnceFailedError(BerthError):
+    """What was to be run once was run by another one, and failed there.
+
+    ``key`` is what was run, ``status`` the exit status that was told, ``holder`` who ran it. Not in
+    ``proto/errors.h``: for the daemon it is an answer like any other.
+    """
+
+    code = "FAILED"
+
+    def __init__(self, key: str, message: str, status: int, holder: str) -> None:
+        super().__init__(f"{key} failed ({holder}): {message}")
+        self.key = key
+        self.message = message
+        self.status = status
+        self.holder = holder
 
 
 #: The exception of each code that berthd sends.

@@ -5,9 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from berth.errors import ProtocolError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 #: Attributes whose name differs from the field on the wire.
 _WIRE_NAMES = {"id": "lease"}
@@ -98,7 +101,7 @@ class LeaseRow:
     connections: int
 
 
-_Row = TypeVar("_Row", Lease, Waiting, LeaseRow)
+_Row = TypeVar("_Row", bound="DataclassInstance")
 
 #: The types that a field may have, by its annotation.
 _TYPES: dict[str, Any] = {

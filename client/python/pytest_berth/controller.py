@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import berth
-from pytest_berth import environment, report
+from pytest_berth import enums, environment, report
 from pytest_berth.role import distributes_after_all, word
 from pytest_berth.settings import Settings
 
@@ -43,6 +43,7 @@ class Controller(Nowhere):
         with report.connect(settings) as client:
             self.daemon = f"berthd {client.server.get('version', '?')} at {client.path}"
             self.settings = replace(settings, socket=client.path)
+            enums.ensure(client, settings)
         super().__init__(self.settings)
 
     def pytest_configure(self, config: pytest.Config) -> None:

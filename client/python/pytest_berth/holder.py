@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import berth
-from pytest_berth import environment, report
+from pytest_berth import enums, environment, report
 from pytest_berth.role import distributes_after_all, own_run, word
 from pytest_berth.settings import Settings
 
@@ -30,6 +30,7 @@ class Holder:
         self.run = word(given["testrunuid"], 127) if given else own_run()
         self.worker = word(given["workerid"], 63) if given else "master"
         self.tally = report.Tally()
+        self._spoken_for = "berth_environment" in given  # the controller asks the same daemon
         self._before = environment.apply(given.get("berth_environment", {}))
         self._client: berth.Client | None = None
         try:
@@ -43,6 +44,8 @@ class Holder:
 
     def _acquire(self, settings: Settings) -> berth.Lease:
         client = self._client = report.connect(settings)
+        if not self._spoken_for:
+            enums.ensure(client, settings)
         began = time.monotonic()
         try:
             lease = client.acquire(

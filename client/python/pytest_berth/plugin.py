@@ -49,6 +49,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type="linelist",
         default=[],
     )
+    parser.addini(
+        "berth_enums",
+        "Lines NAME = LABEL, LABEL: shared enum types that are there before a lease is taken.",
+        type="linelist",
+        default=[],
+    )
 
 
 @pytest.hookimpl(hookwrapper=True, tryfirst=True)

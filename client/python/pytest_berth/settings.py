@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from pytest_berth import environment
+from pytest_berth import enums, environment
 from pytest_berth.role import word
 
 _KINDS = ("schema", "database")
@@ -24,6 +24,7 @@ class Settings:
     name: str
     wait: float
     env: Mapping[str, str]
+    enums: Mapping[str, tuple[str, ...]]
     label: str
 
     def name_for(self, run: str, worker: str) -> str | None:
@@ -41,6 +42,7 @@ def settings_of(config: pytest.Config) -> Settings:
         name=_name(options.berth_name or config.getini("berth_name")),
         wait=_seconds(config.getini("berth_wait")),
         env=_env(config),
+        enums=enums.parse(config.getini("berth_enums")),
         label="pytest " + word(config.rootpath.name, 200),
     )
 

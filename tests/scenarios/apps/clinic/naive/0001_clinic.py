@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: MIT
+"""Each enum is made by the table that uses it."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+
+ENUMS = {
+    "userrole": ("patient", "doctor", "admin"),
+    "subscriptionstatus": ("active", "paused", "ended"),
+    "appointmentstatus": ("booked", "kept", "missed"),
+}
+
+
+def enum(name):
+    return sa.Enum(*ENUMS[name], name=name)
+
+
+def upgrade():
+    op.create_table(
+        "users",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("role", enum("userrole"), nullable=False),
+    )
+    op.create_table(
+        "subscriptions",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("user_id", sa.Integer, sa.ForeignKey("users.id")),
+        sa.Column("status", enum("subscriptionstatus"), nullable=False),
+    )
+    op.create_table(
+        "appointments",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("user_id", sa.Integer, sa.ForeignKey("users.id")),
+        sa.Column("status", enum("appointmentstatus"), nullable=False),
+    )
+
+
+def downgrade():
+    op.drop_table("appointments")
+    op.drop_table("subscriptions")
+    op.drop_table("users")
+    for name in ("appointmentstatus", "subscriptionstatus", "userrole"):
+        op.execute(f"DROP TYPE {name}")

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: MIT
+"""Many processes that do the same thing at the same moment, without a Python start for each."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from harness import places, process
+
+HERE = Path(__file__).resolve().parent
+APPS = HERE / "apps"
+
+# Repeats everything 20 times and tells the rates.
+LONG = os.environ.get("BERTH_SCENARIOS") == "long"
+
+
+class Racers:
+    """One process that has imported what the contestants need, and forks them when told."""
+
+    def __init__(self):
+        self.process = process.spawn(
+            [sys.executable, HERE / "racers_main.py"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (places.TESTS, HERE, APPS)))},
+        )
+
+    def race(self, n: int, what: str, *args) -> list[str | None]:
+        """n processes call contestants.what(start, number, *args): None or the error of each."""
+        return self.all_of([[what, *args]] * n)
+
+    def all_of(self, calls: list[list]) -> list[str | None]:
+        """As race(), with a call for each process."""
+        self.process.stdin.write(json.dumps(calls) + "\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        assert line, f"the racers ended with {self.process.wait(10)}"
+        return json.loads(line)
+
+    def close(self) -> None:
+        self.process.stdin.close()
+        self.process.wait(10)
+        self.process.stdout.close()
+
+
+def losers(outcomes: list[str | None]) -> list[str]:
+    return [error for error in outcomes if error]

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: MIT
+"""Eight workers call create_all with the same five enums: they kill each other; with berth never."""
+
+import itertools
+import subprocess
+import sys
+
+import contestants
+import documents
+import pytest
+import sqlalchemy.exc
+from racers import APPS, LONG
+
+WORKERS = 8
+RACE = ("pg_type_typname_nsp_index", "pg_class_relname_nsp_index", "already exists", "deadlock")
+
+# What a drop_all in somebody else's tables looks like to those that use them.
+PULLED = (*RACE, "does not exist", "could not open relation", "cache lookup", "concurrently")
+
+runs = map("run{}".format, itertools.count())
+both_forms = pytest.mark.parametrize("form", ("sync", "asyncio"))
+
+
+@pytest.fixture
+def shared_enums(daemon):
+    with daemon.client() as client:
+        for name, labels in documents.ENUMS.items():
+            assert client("ENUM", "ENSURE", name, *labels) == "created"
+
+
+def types_of_that_name(pg) -> list[str]:
+    rows = pg.sql(
+        "SELECT nspname FROM pg_type t JOIN pg_namespace n ON n.oid = typnamespace"
+        " WHERE typname = 'document_status' ORDER BY 1"
+    )
+    return [schema for (schema,) in rows]
+
+
+def nothing() -> None:
+    """For a contestant that races nobody."""
+
+
+# create_all
+
+
+@both_forms
+def test_without_berth_workers_that_share_a_database_fail(
+    form, racers, pg, new_database, fails_without_berth
+):
+    errors = fails_without_berth(
+        lambda: racers.race(WORKERS, "create_all", form, pg.dsn(db=new_database())), *RACE
+    )
+    assert any("pg_type_typname_nsp_index" in error for error in errors), errors
+
+
+@both_forms
+def test_with_a_lease_each_all_pass(form, racers, daemon, passes_with_berth):
+    passes_with_berth(
+        lambda: racers.race(WORKERS, "leased_create_all", form, str(daemon.socket), next(runs))
+    )
+
+
+@both_forms
+@pytest.mark.parametrize("create_type", (True, False))
+def test_with_shared_enums_all_use_the_one_type(
+    form, create_type, racers, daemon, pg, shared_enums, passes_with_berth
+):
+    """With create_type=True the ORM looks, finds the shared type through search_path, makes none."""
+    socket = str(daemon.socket)
+    passes_with_berth(
+        lambda: racers.race(WORKERS, "leased_create_all", form, socket, next(runs), create_type)
+    )
+    assert types_of_that_name(pg) == ["public"]
+
+
+def test_shared_enums_alone_do_not_save_shared_tables(
+    racers, pg, daemon, shared_enums, fails_without_berth
+):
+    """CREATE TABLE makes a type too, that of its rows: whoever shares tables needs the gate."""
+
+    def attempt():
+        outcomes = racers.race(WORKERS, "create_all", "sync", pg.dsn(), False)
+        documents.metadata(create_type=False).drop_all(contestants.sync_engine(pg.dsn()))
+        return outcomes
+
+    fails_without_berth(attempt, *RACE)
+
+
+def test_shared_tables_behind_the_gate_are_made_once(berth, pg, new_database, passes_with_berth):
+    def attempt():
+        database = new_database()
+        env = {"DATABASE_URL": pg.dsn(db=database)}
+        command = ["once", f"tables-{next(runs)}", "--", sys.executable, APPS / "make_tables.py"]
+        workers = [berth.start(*command, env=env) for _ in range(WORKERS)]
+        said = [worker.communicate(timeout=60)[1] for worker in workers]
+        assert (
+            pg.one("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'", db=database) == 12
+        )
+        return [text for worker, text in zip(workers, said) if worker.returncode]
+
+    passes_with_berth(attempt)
+
+
+def test_a_suite_of_xdist_workers_passes(berth, tmp_path):
+    """The whole as a person would run it: pytest -n 8 --berth."""
+    n = WORKERS if LONG else 3
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-n", str(n), "--berth", "-p", "no:cacheprovider"]
+        + ["-c", str(APPS / "suite" / "pytest.ini"), str(APPS / "suite")],
+        env=berth.env | {"PYTHONPATH": str(APPS)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=90,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "16 passed" in done.stdout and f"berth: {n} leases" in done.stdout, done.stdout
+
+
+# drop_all
+
+
+def test_without_berth_one_workers_drop_all_breaks_the_others(
+    racers, pg, new_database, fails_without_berth
+):
+    def attempt():
+        return racers.race(4, "drop_and_create_unleased", "sync", pg.dsn(db=new_database()), 3)
+
+    fails_without_berth(attempt, *PULLED, "duplicate key")
+
+
+@both_forms
+def test_with_a_lease_each_drop_all_concerns_nobody_else(form, racers, daemon, passes_with_berth):
+    """Each has enums of its own in its schema, and drops these."""
+    socket = str(daemon.socket)
+    passes_with_berth(
+        lambda: racers.race(4, "drop_and_create", form, socket, next(runs), True, 2), 1
+    )
+
+
+@both_forms
+def test_drop_all_with_create_type_false_leaves_the_shared_types(
+    form, racers, daemon, pg, shared_enums, passes_with_berth
+):
+    socket = str(daemon.socket)
+    passes_with_berth(
+        lambda: racers.race(4, "drop_and_create", form, socket, next(runs), False, 2), 1
+    )
+    assert types_of_that_name(pg) == ["public"]
+
+
+@both_forms
+def test_drop_all_that_wants_to_drop_a_shared_type_is_refused_and_breaks_nobody(
+    form, daemon, pg, shared_enums
+):
+    client = daemon.client()
+    one, other = client.acquire("gw0", run="drop"), client.acquire("gw1", run="drop")
+    for lease in (one, other):
+        contestants.on_metadata(nothing, form, lease.dsn, "create_all")
+
+    with pytest.raises(sqlalchemy.exc.DBAPIError, match="must be owner of type"):
+        contestants.on_metadata(nothing, form, one.dsn, "drop_all")
+
+    contestants.use(other.dsn)
+    contestants.use(one.dsn)  # the refusal has undone all of it
+    contestants.on_metadata(nothing, form, one.dsn, "drop_all", create_type=False)
+    contestants.use_again(other.dsn)
+    assert types_of_that_name(pg) == ["public"]

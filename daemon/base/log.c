@@ -2,6 +2,7 @@
 /* logfmt lines, each in one write(2), so that lines of several processes do not mix. */
 #include "daemon/base/log.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -40,21 +41,43 @@ log_level_of(const char *word)
 	return -1;
 }
 
+/* A line under construction; what does not fit is cut. */
+struct line {
+	char text[4096];
+	size_t len;
+};
+
+static void add(struct line *line, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
 static void
-write_quoted(FILE *out, const char *text)
+add(struct line *line, const char *fmt, ...)
 {
-	fputc('"', out);
+	size_t room = sizeof line->text - 1 - line->len; /* the newline has its place */
+	va_list ap;
+	int len;
+
+	va_start(ap, fmt);
+	len = vsnprintf(line->text + line->len, room, fmt, ap);
+	va_end(ap);
+	if (len > 0)
+		line->len += (size_t)len < room ? (size_t)len : room - 1;
+}
+
+static void
+add_quoted(struct line *line, const char *text)
+{
+	add(line, "\"");
 	for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
 		if (*c == '\n')
-			fputs("\\n", out);
+			add(line, "\\n");
 		else if (*c < 0x20 || *c == 0x7f)
-			fprintf(out, "\\x%02x", *c);
+			add(line, "\\x%02x", *c);
 		else if (*c == '"' || *c == '\\')
-			fprintf(out, "\\%c", *c);
+			add(line, "\\%c", *c);
 		else
-			fputc(*c, out);
+			add(line, "%c", *c);
 	}
-	fputc('"', out);
+	add(line, "\"");
 }
 
 static bool
@@ -69,42 +92,33 @@ needs_quotes(const char *text)
 }
 
 static void
-write_field(FILE *out, const struct log_field *field)
+add_field(struct line *line, const struct log_field *field)
 {
 	const char *text = field->text ? field->text : "";
 
-	fprintf(out, " %s=", field->key);
+	add(line, " %s=", field->key);
 	if (!field->is_text)
-		fprintf(out, "%lld", (long long)field->number);
+		add(line, "%lld", (long long)field->number);
 	else if (needs_quotes(text))
-		write_quoted(out, text);
+		add_quoted(line, text);
 	else
-		fputs(text, out);
+		add(line, "%s", text);
 }
 
 void
 log_write(enum log_level level, const char *event, const struct log_field *fields)
 {
-	char line[4096];
-	FILE *out;
-	size_t len;
+	struct line line;
 
 	if (level > threshold)
 		return;
-	out = fmemopen(line, sizeof line - 1, "w");
-	if (!out)
-		return;
+	line.len = 0;
 	if (priorities)
-		fprintf(out, "<%d>", levels[level].priority);
-	fprintf(out, "%s level=%s", event, levels[level].word);
+		add(&line, "<%d>", levels[level].priority);
+	add(&line, "%s level=%s", event, levels[level].word);
 	for (; fields->key; fields++)
-		write_field(out, fields);
-	fflush(out);
-	len = (size_t)ftell(out);
-	fclose(out);
-	if (len > sizeof line - 2)
-		len = sizeof line - 2;
-	line[len] = '\n';
-	if (write(STDERR_FILENO, line, len + 1) < 0)
+		add_field(&line, fields);
+	line.text[line.len++] = '\n';
+	if (write(STDERR_FILENO, line.text, line.len) < 0)
 		return; /* nowhere to say so */
 }

@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "daemon/pg/target.h"
 
@@ -17,6 +18,15 @@ give(struct pg *pg, struct pg_conn *conn)
 	TAILQ_REMOVE(&pg->queue, flow, link);
 	pg->queued--;
 	flow_start(conn, flow);
+}
+
+static void
+on_later(evutil_socket_t fd, short what, void *arg)
+{
+	struct pg *pg = arg;
+
+	for (int i = 0; i < pg->connections; i++)
+		give(pg, &pg->conns[i]);
 }
 
 static void
@@ -66,6 +76,9 @@ pg_init(struct pg *pg, struct event_base *base, struct evdns_base *dns, const st
 	pg->arg = arg;
 	pg->queued = 0;
 	TAILQ_INIT(&pg->queue);
+	pg->later = event_new(base, -1, 0, on_later, pg);
+	if (!pg->later)
+		abort();
 	for (int i = 0; i < pg->connections; i++) {
 		snprintf(pg->names[i], sizeof pg->names[i], "berthd %s worker %d", config->runner, i + 1);
 		pg_conn_init(&pg->conns[i], base, dns, config->target, pg->names[i], config->deadline_ms,
@@ -93,6 +106,7 @@ pg_fini(struct pg *pg)
 	for (int i = 0; i < pg->connections; i++)
 		pg_conn_fini(&pg->conns[i]);
 	refuse_all(pg);
+	event_free(pg->later);
 	assert(pg->queued == 0);
 }
 
@@ -101,12 +115,7 @@ pg_run(struct pg *pg, struct flow *flow)
 {
 	TAILQ_INSERT_TAIL(&pg->queue, flow, link);
 	pg->queued++;
-	for (int i = 0; i < pg->connections; i++) {
-		if (pg->conns[i].state == PG_CONN_IDLE && !pg->conns[i].broken) {
-			give(pg, &pg->conns[i]);
-			return;
-		}
-	}
+	event_active(pg->later, EV_TIMEOUT, 0);
 }
 
 bool

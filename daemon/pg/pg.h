@@ -34,6 +34,7 @@ struct pg {
 	char names[PG_CONNECTIONS_MAX][64];
 	int connections;
 	struct flow_list queue;
+	struct event *later; /* hands the queue out behind whatever is being answered now */
 	int queued;
 	const struct pg_events *events;
 	void *arg;
@@ -44,7 +45,8 @@ void pg_init(struct pg *pg, struct event_base *base, struct evdns_base *dns, con
 /* Every flow that was given and has not ended ends with UNAVAILABLE. */
 void pg_fini(struct pg *pg);
 
-/* Runs `flow` as soon as a connection is free; never calls done() before it returns. */
+/* Runs `flow` as soon as a connection is free, but not before the handler that asks has returned: what
+ * it answers to a client goes first. Never calls done() before it returns. */
 void pg_run(struct pg *pg, struct flow *flow);
 /* Whether at least one connection is up; false sets `why` (UNAVAILABLE, with the reason). */
 bool pg_up(const struct pg *pg, struct berth_error *why);

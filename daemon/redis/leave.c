@@ -48,7 +48,7 @@ redis_leave_look(struct redis *redis)
 
 	if (!leaving || leaving->sent)
 		return;
-	if (!conn_is_ready(redis->conn)) {
+	if (!redis->conn || !conn_is_ready(redis->conn)) {
 		redis_timer_arm(leaving->timer, 0);
 		return;
 	}

@@ -30,6 +30,7 @@ class Holder:
         self.run = word(given["testrunuid"], 127) if given else own_run()
         self.worker = word(given["workerid"], 63) if given else "master"
         self.tally = report.Tally()
+        self._said = ""
         self._spoken_for = "berth_environment" in given  # the controller asks the same daemon
         self._before = environment.apply(given.get("berth_environment", {}))
         self._client: berth.Client | None = None
@@ -65,8 +66,10 @@ class Holder:
         return lease
 
     def _say(self, why: str) -> None:
-        """Somebody in front of a terminal that does not move should know why."""
-        if sys.__stderr__ is not None:
+        """Somebody in front of a terminal that does not move should know why, once for each why."""
+        gist = "".join(c for c in why if not c.isdigit())  # "held 58 s" grows older
+        if gist != self._said and sys.__stderr__ is not None:
+            self._said = gist
             print(f"[Worker {self.worker}] Waiting: {why}", file=sys.__stderr__, flush=True)
 
     def _refuse_to_share(self, client: berth.Client, lease: berth.Lease) -> None:

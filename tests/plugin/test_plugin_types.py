@@ -24,6 +24,11 @@ def test_types(berth_lease: berth.Lease, berth_dsn: str, berth_redis_url: str) -
         if isinstance(found, berth.Waiting):
             why: str | None = found.why
         left: float = client.renew("run/gw0", ttl=1.5)
+        outcome: str = client.enum_ensure("mood", ("sad", "ok"))
+        labels: tuple[str, ...] = client.enums()[0].labels
+        ran: bool = client.once("migrate", lambda: None, wait=10)
+        gate: berth.Gate = client.once_enter("migrate")
+        rows: list[berth.GateRow] = client.once_list()
 """
 
 

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: MIT
+"""docs/enums-and-migrations.md says what works: its files are written and its commands are run."""
+
+import re
+import shutil
+
+import pytest
+from harness.places import REPO
+from racers import APPS
+
+PAGE = (REPO / "docs" / "enums-and-migrations.md").read_text()
+BLOCK = re.compile(r"<!-- (run|file: (\S+)) -->\n```\w+\n(.*?)^```$", re.M | re.S)
+SECTIONS = {
+    text.partition("\n")[0]: BLOCK.findall(text) for text in re.split(r"^## ", PAGE, flags=re.M)[1:]
+}
+
+
+@pytest.fixture
+def project(tmp_path):
+    """What a project has already: alembic.ini and migrations/env.py."""
+    return shutil.copytree(APPS / "recipes", tmp_path / "project")
+
+
+@pytest.fixture
+def recipe(berth, pg, new_database, project):
+    """recipe(title): does what the section of this title says."""
+    berth.env["DATABASE_URL"] = pg.dsn(db=new_database())
+    berth.env["OTHER_DATABASE_URL"] = pg.dsn(db=new_database())
+
+    def follow(title: str) -> str:
+        said = ""
+        for kind, name, text in SECTIONS[title]:
+            if kind == "run":
+                done = berth.sh(text, cwd=project)
+                assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
+                said += done.stdout
+            else:
+                (project / name).write_text(text)
+        return said
+
+    return follow
+
+
+def first_file(name: str) -> str:
+    return next(text for blocks in SECTIONS.values() for _, n, text in blocks if n == name)
+
+
+def test_no_block_is_left_out():
+    assert len(BLOCK.findall(PAGE)) == PAGE.count("```") // 2
+
+
+def test_workers_with_a_lease_each(recipe):
+    recipe("Test workers, each with a lease")
+
+
+@pytest.fixture
+def daemon(request, make_daemon, tmp_path):
+    """With the berth.conf that the test names, else without."""
+    conf = tmp_path / "berth.conf"
+    conf.write_text(getattr(request, "param", ""))
+    return make_daemon(redis_default="none", env={"BERTH_CONFIG": str(conf)}).ready()
+
+
+@pytest.mark.parametrize("daemon", [first_file("berth.conf")], indirect=True, ids=["berth.conf"])
+def test_enums_that_everybody_shares(recipe, pg):
+    said = recipe("Enums that everybody shares")
+
+    assert "created\nappended\n" in said and "1 passed" in said
+    assert pg.one("SELECT count(*) FROM pg_type WHERE typname IN ('documents', 'keys')") == 0
+
+
+def test_one_database_that_many_migrate(recipe, pg):
+    said = recipe("One database, many that migrate it")
+
+    assert said.count(" is up\n") == 5
+
+
+def test_the_helper_of_the_page_is_the_one_that_is_tested():
+    tested = (APPS / "ensure.py").read_text()
+
+    assert tested.endswith(first_file("ensure.py"))
+
+
+def test_the_page_names_only_what_is_there():
+    for path in re.findall(r"`(tests/\S+)`", PAGE):
+        assert (REPO / path).exists(), path

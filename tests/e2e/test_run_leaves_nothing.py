@@ -26,6 +26,7 @@ from test_run import (
     nothing_is_left,
     processes,
     python,
+    said,
     users_of,
     warm_cache,  # noqa: F401 (a fixture)
 )
@@ -263,7 +264,7 @@ def test_a_start_that_is_interrupted_ends_of_that_signal(berth, tmp_path):
     process.send_signal(signal.SIGTERM)
 
     assert process.wait(TIMEOUT) == -signal.SIGTERM
-    assert process.stderr.read() == b""
+    assert said(process.stderr.read().decode()) == ""
 
 
 def test_stopping_and_going_on_is_no_end(berth):

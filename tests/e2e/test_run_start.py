@@ -92,27 +92,51 @@ def test_a_half_built_entry_is_neither_used_nor_kept(cold):
     assert entries(cold) == [entry]
 
 
-def lose_a_file(entry: Path) -> None:
-    (entry / "data" / "global" / "pg_filenode.map").unlink()
+def lose_the_contents(entry: Path) -> None:
+    (entry / "contents").unlink()
 
 
-def truncate_a_file(entry: Path) -> None:
-    largest = max((entry / "data" / "base").rglob("*"), key=lambda p: p.stat().st_size)
-    os.truncate(largest, 8192)
+def truncate_the_contents(entry: Path) -> None:
+    os.truncate(entry / "contents", (entry / "contents").stat().st_size - 1)
 
 
-def lose_the_manifest(entry: Path) -> None:
-    (entry / "manifest").unlink()
+def lose_the_list(entry: Path) -> None:
+    (entry / "list").unlink()
+
+
+def truncate_the_list(entry: Path) -> None:
+    os.truncate(entry / "list", (entry / "list").stat().st_size - 5)
+
+
+def garble_the_list(entry: Path) -> None:
+    (entry / "list").write_bytes(os.urandom(1000))
 
 
 def garble_the_control_file(entry: Path) -> None:
     """The size is right: only PostgreSQL's own refusal tells."""
-    control = entry / "data" / "global" / "pg_control"
-    control.write_bytes(os.urandom(control.stat().st_size))
+    at = 0
+    for line in (entry / "list").read_text().splitlines():
+        if line.startswith("F "):
+            _, size, path = line.split()
+            if path == "global/pg_control":
+                with open(entry / "contents", "r+b") as contents:
+                    contents.seek(at)
+                    contents.write(os.urandom(int(size)))
+                return
+            at += int(size)
+    raise AssertionError("no pg_control")
 
 
 @pytest.mark.parametrize(
-    "damage", [lose_a_file, truncate_a_file, lose_the_manifest, garble_the_control_file]
+    "damage",
+    [
+        lose_the_contents,
+        truncate_the_contents,
+        lose_the_list,
+        truncate_the_list,
+        garble_the_list,
+        garble_the_control_file,
+    ],
 )
 def test_a_damaged_entry_is_made_anew(cold, damage):
     cold.run(command=["true"])
@@ -148,8 +172,8 @@ def test_what_nobody_has_used_for_a_month_goes_when_something_new_comes(cold):
     old, young = (entry.with_name(f"postgres-{name}") for name in ("old", "young"))
     for copy in old, young:
         shutil.copytree(entry, copy)
-    a_month_ago = (entry / "manifest").stat().st_mtime - 31 * 86400
-    os.utime(old / "manifest", (a_month_ago, a_month_ago))
+    a_month_ago = (entry / "contents").stat().st_mtime - 31 * 86400
+    os.utime(old / "contents", (a_month_ago, a_month_ago))
     shutil.rmtree(entry)
 
     assert cold.run(command=["true"]).returncode == 0

@@ -15,10 +15,17 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "client/cli/run/pack.h"
 #include "client/cli/run/tree.h"
 
 /* Goes up when initdb's options or what follows it change. */
-enum { CACHE_FORMAT = 1, UNUSED_DAYS = 30 };
+enum { CACHE_FORMAT = 2, UNUSED_DAYS = 30 };
+
+/* Of an entry. */
+struct files {
+	FILE *list;
+	int contents;
+};
 
 /* Whether a directory is ours and nobody else may write there: what it holds will be run. */
 static bool
@@ -102,7 +109,6 @@ entry_name(struct cache *cache, const char *postgres)
 	         (long long)st.st_size, (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
 	snprintf(cache->entry, sizeof cache->entry, "postgres-%016llx",
 	         (unsigned long long)hash(text));
-	snprintf(cache->program, sizeof cache->program, "%s", postgres);
 }
 
 void
@@ -146,96 +152,90 @@ cache_lock(struct cache *cache, int operation)
 	return true;
 }
 
-static int
-open_subdir(int dir, const char *name)
+/* Opens both files of an entry; false when one is missing, or not ours alone. */
+static bool
+entry_open(struct cache *cache, const char *entry, int flags, struct files *files)
 {
-	return dir < 0 ? -1 : openat(dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	int dir = openat(cache->dir, entry, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	int list = -1;
+
+	*files = (struct files){ .contents = -1 };
+	if (dir < 0)
+		return false;
+	if (is_ours(dir)) {
+		list = openat(dir, "list", flags | O_CLOEXEC | O_NOFOLLOW, 0600);
+		files->contents = openat(dir, "contents", flags | O_CLOEXEC | O_NOFOLLOW, 0600);
+	}
+	close(dir);
+	if (list >= 0)
+		files->list = fdopen(list, flags == O_RDONLY ? "r" : "w");
+	return files->list && files->contents >= 0;
 }
 
 static void
-close_all(const int *fds, size_t count)
+entry_close(struct files *files)
 {
-	for (size_t i = 0; i < count; i++)
-		if (fds[i] >= 0)
-			close(fds[i]);
+	if (files->list)
+		fclose(files->list);
+	if (files->contents >= 0)
+		close(files->contents);
 }
 
-/* What must be there; the file's time is the entry's last use. */
-static bool
-manifest_read(int entry, struct tree_count *ret)
-{
-	char text[512];
-
-	return tree_read(entry, "manifest", text, sizeof text) == 0
-	       && sscanf(text, "files=%lld bytes=%lld", &ret->files, &ret->bytes) == 2;
-}
-
-static bool
-load(struct cache *cache, int entry, int data, int to, const struct user *owner)
-{
-	struct tree_count wanted, got = { 0 };
-	struct berth_error e = { 0 };
-
-	if (entry < 0 || !is_ours(entry) || !manifest_read(entry, &wanted) || data < 0)
-		return false;
-	if (tree_copy(data, to, owner, cache->watch, &got, &e) < 0)
-		say("copying the data directory from the cache: %s", e.message);
-	if (got.files != wanted.files || got.bytes != wanted.bytes)
-		return false;
-	utimensat(entry, "manifest", NULL, 0);
-	return true;
-}
-
-bool
+int
 cache_load(struct cache *cache, int to, const struct user *owner)
 {
-	int fds[2] = { open_subdir(cache->dir, cache->entry), -1 };
-	bool loaded;
+	struct berth_error e = { 0 };
+	struct files files;
+	int result = 0;
 
-	fds[1] = open_subdir(fds[0], "data");
-	loaded = load(cache, fds[0], fds[1], to, owner);
-	close_all(fds, 2);
-	return loaded;
+	if (entry_open(cache, cache->entry, O_RDONLY, &files)) {
+		futimens(files.contents, NULL); /* its last use */
+		result = pack_read(files.list, files.contents, to, owner, cache->watch, &e) < 0 ? -1
+		                                                                                : 1;
+		if (result < 0 && !cache->watch->ending)
+			say("the cached data directory is damaged: %s", e.message);
+	}
+	entry_close(&files);
+	return result;
 }
 
 static int
-store(struct cache *cache, int entry, int from, struct berth_error *e)
+store(struct cache *cache, const char *name, int from, struct berth_error *e)
 {
-	struct tree_count count;
-	char manifest[512];
-	int data = tree_mkdir(entry, "data", NULL, e);
-	int result;
+	struct files files;
+	int result = -1;
 
-	if (data < 0)
-		return -1;
-	result = tree_copy(from, data, NULL, cache->watch, &count, e);
-	close(data);
-	if (result < 0)
-		return -1;
-	snprintf(manifest, sizeof manifest, "files=%lld bytes=%lld\nof=%s\n", count.files,
-	         count.bytes, cache->program);
-	return tree_write(entry, "manifest", manifest, NULL, e);
+	if (mkdirat(cache->dir, name, 0700) == 0
+	    && entry_open(cache, name, O_WRONLY | O_CREAT | O_EXCL, &files))
+		result = pack_write(from, files.list, files.contents, cache->watch, e);
+	else
+		berth_error_set(e, BERTH_UNAVAILABLE, "%s: %s", name, strerror(errno));
+	entry_close(&files);
+	return result;
+}
+
+static bool
+is_old(struct cache *cache, const char *entry)
+{
+	char path[300];
+	struct stat st;
+
+	snprintf(path, sizeof path, "%s/contents", entry);
+	return fstatat(cache->dir, path, &st, AT_SYMLINK_NOFOLLOW) < 0
+	       || time(NULL) - st.st_mtime > UNUSED_DAYS * 86400;
 }
 
 /* Removes entries that nobody has used for long, and half-built ones. */
 static void
 tidy(struct cache *cache)
 {
-	int fd = openat(cache->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *list = fd < 0 ? NULL : fdopendir(fd);
+	DIR *list = tree_list(cache->dir);
 	const struct dirent *at;
-	char name[300];
-	struct stat st;
 
-	while (list && (at = readdir(list))) {
-		if (strncmp(at->d_name, "postgres-", strlen("postgres-")) != 0)
-			continue;
-		snprintf(name, sizeof name, "%s/manifest", at->d_name);
-		if (strstr(at->d_name, ".new")
-		    || fstatat(cache->dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0
-		    || time(NULL) - st.st_mtime > UNUSED_DAYS * 86400)
+	while (list && (at = readdir(list)))
+		if (strncmp(at->d_name, "postgres-", strlen("postgres-")) == 0
+		    && (strstr(at->d_name, ".new") || is_old(cache, at->d_name)))
 			tree_remove(cache->dir, at->d_name);
-	}
 	if (list)
 		closedir(list);
 }
@@ -244,19 +244,15 @@ void
 cache_store(struct cache *cache, int from)
 {
 	struct berth_error e = { 0 };
-	char name[64];
-	int entry;
+	char name[sizeof cache->entry + 8];
 
 	tidy(cache);
 	snprintf(name, sizeof name, "%s.new", cache->entry);
-	entry = tree_mkdir(cache->dir, name, NULL, &e);
-	if (entry < 0 || store(cache, entry, from, &e) < 0
-	    || renameat(cache->dir, name, cache->dir, cache->entry) < 0) {
-		say("not cached: %s", e.message[0] ? e.message : strerror(errno));
-		tree_remove(cache->dir, name);
-	}
-	if (entry >= 0)
-		close(entry);
+	if (store(cache, name, from, &e) == 0
+	    && renameat(cache->dir, name, cache->dir, cache->entry) == 0)
+		return;
+	say("not cached: %s", e.message[0] ? e.message : strerror(errno));
+	tree_remove(cache->dir, name);
 }
 
 void

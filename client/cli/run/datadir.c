@@ -84,16 +84,18 @@ make_fresh(struct servers *servers, struct berth_error *e)
 	return data;
 }
 
-static bool
+/* As cache_load(). */
+static int
 load(struct servers *servers)
 {
 	struct berth_error e;
 	int data = empty_data(servers, NULL, &e);
-	bool loaded = data >= 0 && cache_load(&servers->cache, data, &servers->user);
+	int result = data < 0 ? -1 : cache_load(&servers->cache, data, &servers->user);
 
 	if (data >= 0)
 		close(data);
-	return loaded;
+	servers->cached = result > 0;
+	return result;
 }
 
 /* With the exclusive lock: of many first runs one initialises and the others wait for it. */
@@ -102,15 +104,24 @@ make_locked(struct servers *servers, bool distrust, struct berth_error *e)
 {
 	int data;
 
-	if (!distrust && load(servers)) {
-		servers->cached = true;
+	if (!distrust && load(servers) > 0)
 		return 0;
-	}
 	cache_discard(&servers->cache);
 	data = make_fresh(servers, e);
 	if (data < 0)
 		return -1;
 	cache_store(&servers->cache, data);
+	close(data);
+	return 0;
+}
+
+static int
+make_uncached(struct servers *servers, struct berth_error *e)
+{
+	int data = make_fresh(servers, e);
+
+	if (data < 0)
+		return -1;
 	close(data);
 	return 0;
 }
@@ -128,23 +139,20 @@ make(struct servers *servers, bool distrust, struct berth_error *e)
 	}
 	if (servers->watch->ending)
 		return berth_error_set(e, BERTH_UNAVAILABLE, "interrupted");
-	result = make_fresh(servers, e);
-	if (result >= 0)
-		close(result);
-	return result < 0 ? -1 : 0;
+	return make_uncached(servers, e);
 }
 
 int
 datadir_make(struct servers *servers, struct berth_error *e)
 {
+	int loaded = 0;
+
 	progress_stage(&servers->watch->progress, "copying the data directory");
 	if (cache_lock(&servers->cache, LOCK_SH)) {
-		servers->cached = load(servers);
+		loaded = load(servers);
 		cache_lock(&servers->cache, LOCK_UN);
-		if (servers->cached)
-			return 0;
 	}
-	return make(servers, false, e);
+	return loaded > 0 ? 0 : make(servers, loaded < 0, e);
 }
 
 int

@@ -36,8 +36,9 @@ static bool
 process_read(pid_t pid, struct process *process)
 {
 	char path[64], text[1024], *end;
-	FILE *file;
 	size_t len;
+	FILE *file;
+	int fields = 0;
 
 	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
 	file = fopen(path, "re");
@@ -46,12 +47,12 @@ process_read(pid_t pid, struct process *process)
 	len = fread(text, 1, sizeof text - 1, file);
 	fclose(file);
 	text[len] = '\0';
-	end = strrchr(text, ')'); /* the name before it may hold anything */
 	*process = (struct process){ .pid = pid };
-	if (!end)
-		return false;
-	return sscanf(end + 1, stat_format, &process->state, &process->parent, &process->terminal,
-	              &process->began) == 4;
+	end = strrchr(text, ')'); /* the name before it may hold anything */
+	if (end)
+		fields = sscanf(end + 1, stat_format, &process->state, &process->parent,
+		                &process->terminal, &process->began);
+	return fields == 4;
 }
 
 /* Calls `each` for every process; in the end returns how often that said yes. */

@@ -1,23 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* Copying and removing directory trees, by descriptors and without following links. */
+/* Directories and small files, by descriptors and without following links. */
 #pragma once
 
+#include <dirent.h>
+#include <stddef.h>
+
 #include "client/cli/run/user.h"
-#include "client/cli/run/watch.h"
 #include "proto/errors.h"
 
-struct tree_count {
-	long long files;
-	long long bytes;
-};
-
-/*
- * Copies what is in the directory `from` into the directory `to`: files and directories, readable
- * by their owner alone; anything else is an error. The copies belong to `owner` if that is not
- * NULL. Counts into *ret. Both descriptors are borrowed. Gives up when watch->ending.
- */
-int tree_copy(int from, int to, const struct user *owner, struct watch *watch,
-              struct tree_count *ret, struct berth_error *e);
+/* The entries of the directory `dir`, whose descriptor stays the caller's. NULL on failure. */
+DIR *tree_list(int dir);
+/* Makes the open file or directory `owner`'s (NULL: leaves it ours). */
+int tree_give(int fd, const struct user *owner);
 /* Removes `name` in the directory `dir` with all that is in it. 0 also when there is none. */
 int tree_remove(int dir, const char *name);
 /* Makes the directory `name` in `dir`, 0700, the owner's (NULL: ours). Returns it open, or -1. */

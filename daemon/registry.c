@@ -3,11 +3,13 @@
 #include "daemon/registry.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/base/clock.h"
 #include "daemon/base/log.h"
 #include "daemon/base/random.h"
 #include "daemon/config.h"
@@ -119,6 +121,21 @@ keep_beat(void *ctx, const PGresult *result, struct berth_error *e)
 
 /* ---- the dead ---- */
 
+/*
+ * How long pulses have come without a gap. After PostgreSQL was away or frozen everybody's heartbeat is
+ * old: for whoever comes back first nobody is dead before the others had their time to say otherwise.
+ */
+static int
+steady_ms(const struct registry *registry)
+{
+	int64_t now = clock_now(), gap = now - registry->last_pulse;
+
+	if (!registry->steady_since || gap > clock_ms(registry->config->runner_grace_ms) / 2)
+		return 0;
+	return (int)((now - registry->steady_since) / 1000 > INT_MAX ? INT_MAX
+	                                                              : (now - registry->steady_since) / 1000);
+}
+
 /* Exactly once: whoever deletes the runner's row has its slots, each under a new fence. */
 static void
 bury(void *ctx, struct sql *sql)
@@ -127,7 +144,8 @@ bury(void *ctx, struct sql *sql)
 
 	sql_add(sql,
 	        "WITH silent AS MATERIALIZED (SELECT id FROM berth.runner"
-	        "  WHERE id <> %L AND heartbeat < clock_timestamp() - grace FOR UPDATE SKIP LOCKED),"
+	        "  WHERE id <> %L AND heartbeat < clock_timestamp() - grace AND grace <= interval '%d ms'"
+	        "  FOR UPDATE SKIP LOCKED),"
 	        " dead AS MATERIALIZED (SELECT id FROM silent"
 	        "  WHERE pg_try_advisory_xact_lock(%d, ('x' || lpad(id, 8, '0'))::bit(32)::int)),"
 	        " taken AS (UPDATE berth.slot SET runner = %L, fence = nextval('berth.fence'), state = 'dropping'"
@@ -135,7 +153,7 @@ bury(void *ctx, struct sql *sql)
 	        " gone AS (DELETE FROM berth.runner WHERE id IN (SELECT id FROM dead) RETURNING id, host, pid)"
 	        " SELECT 'runner', id, host, pid::bigint FROM gone UNION ALL"
 	        " SELECT 'slot', name, kind, fence FROM taken",
-	        registry->runner, REGISTRY_LOCK_CLASS, registry->runner);
+	        registry->runner, steady_ms(registry), REGISTRY_LOCK_CLASS, registry->runner);
 }
 
 struct inherited {
@@ -261,6 +279,9 @@ on_pulse(void *ctx, const struct berth_error *e, const char *sqlstate)
 	}
 	if (registry->leaving)
 		return;
+	if (steady_ms(registry) == 0)
+		registry->steady_since = clock_now();
+	registry->last_pulse = clock_now();
 	registry->ready = true;
 	tell_inheritance(registry);
 	next_tick(registry);
@@ -318,6 +339,7 @@ on_down(void *arg, struct pg_conn *conn)
 	struct berth_error e;
 
 	registry->locked = false;
+	registry->steady_since = 0;
 	event_del(registry->tick);
 	if (registry->left)
 		leave_now(registry);

@@ -56,6 +56,8 @@ struct registry {
 	void (*left)(void *arg);       /* to be signed off; NULL before, and while that is under way */
 	void (*signed_off)(void *arg); /* while that is under way */
 	struct berth_error why; /* what stands in the way of being ready */
+	int64_t steady_since; /* clock_now() since which pulses came without a gap; 0: none did */
+	int64_t last_pulse;
 	long runners_buried;
 	struct inherited *inherited; /* what the pulse in flight took over; told once it is committed */
 	int inherited_count;

@@ -156,6 +156,8 @@ printable(const struct request_arg *arg, char *out, size_t size)
 {
 	size_t len = arg->len < size - 1 ? arg->len : size - 1;
 
+	while (len < arg->len && len > 0 && ((unsigned char)arg->ptr[len] & 0xc0) == 0x80)
+		len--; /* not in the middle of a UTF-8 character */
 	for (size_t i = 0; i < len; i++)
 		out[i] = (unsigned char)arg->ptr[i] < ' ' || arg->ptr[i] == 0x7f ? ' ' : arg->ptr[i];
 	out[len] = '\0';

@@ -30,6 +30,13 @@ local function ended(db)
 	return tonumber(redis.call('HGET', 'berth:meta', 'ended:' .. db) or '0')
 end
 
+-- Says that the runner lives, and since when it has been saying so without a gap: "since last". A gap
+-- may mean that nobody could say anything (the server was frozen); see reap.lua.
 local function alive(runner, grace)
-	redis.call('SET', 'berth:runner:' .. runner, '1', 'PX', grace)
+	local key, time = 'berth:runner:' .. runner, now()
+	local since, last = string.match(redis.call('GET', key) or '', '^(%d+) (%d+)$')
+	if not since or time - tonumber(last) > grace * 500 then
+		since = string.format('%.0f', time)
+	end
+	redis.call('SET', key, since .. string.format(' %.0f', time), 'PX', grace)
 end

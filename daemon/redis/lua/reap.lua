@@ -11,6 +11,12 @@ if not current(epoch) or now() - tonumber(string.match(epoch, '%d+$')) < grace *
 	return answer
 end
 
+-- Nor does anybody count as dead for one who was silent himself a moment ago.
+local since = string.match(redis.call('GET', 'berth:runner:' .. mine) or '', '^(%d+) ')
+if not since or now() - tonumber(since) < grace * 1000 then
+	return answer
+end
+
 local all = redis.call('HGETALL', 'berth:claims')
 for i = 1, #all, 2 do
 	local db, runner, fence, state, user = all[i], split(all[i + 1])

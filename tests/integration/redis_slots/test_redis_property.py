@@ -10,7 +10,7 @@ import redis
 
 from harness import eventually
 
-QUICK = {"grace": 900, "heartbeat": 120, "deadline": 3000}
+QUICK = {"grace": 900, "heartbeat": 250, "deadline": 3000}
 FOREIGN = {2: "they", 5: "were", 9: "here"}
 SECONDS = float(os.environ.get("BERTH_TEST_SECONDS", "12"))
 
@@ -21,15 +21,16 @@ SIGN = "if redis.call('DBSIZE') > 0 then return redis.call('GET', 'owner') or 'f
 class World:
     """The model: who holds which database, as the runners said, and who may have lost it unheard."""
 
-    def __init__(self, kv, make_runner, rng):
+    def __init__(self, kv, make_runner, rng, foreign, restarts):
         self.kv, self.make_runner, self.rng = kv, make_runner, rng
+        self.foreign, self.restarts = foreign, restarts
         self.runners = [make_runner(kv, **QUICK) for _ in range(4)]
         self.held: dict[str, dict[str, dict]] = {r.id: {} for r in self.runners}
         self.asked: dict[str, set] = {r.id: set() for r in self.runners}
         self.paused: dict[str, float] = {}  # id → when it goes on
         self.resumed: dict[str, float] = {}
         self.tags = 0
-        self.counts = {"claimed": 0, "failed": 0, "lost": 0, "ended": 0, "killed": 0, "paused": 0}
+        self.counts = {"claimed": 0, "failed": 0, "lost": 0, "ended": 0, "killed": 0, "paused": 0, "restarts": 0}
         self.trace: list[str] = []
 
     def note(self, *words):
@@ -75,13 +76,32 @@ class World:
                 slot["unsure"] = True
             self.counts["paused"] += 1
 
+    def restart(self, _):
+        """Redis comes back empty: what was signed is not signed any more, but held as before."""
+        if self.counts["restarts"] >= self.restarts:
+            return
+        self.note("restart")
+        self.kv.restart()
+        for slots in self.held.values():
+            for slot in slots.values():
+                slot["signed"] = False
+        self.counts["restarts"] += 1
+
+    def resume(self, runner):
+        self.note("resume", runner.id)
+        self.resumed[runner.id] = time.monotonic()
+        self.paused.pop(runner.id)
+        runner.resume()
+
     def resume_due(self):
         for runner in self.runners:
             if self.paused.get(runner.id, time.monotonic() + 1) < time.monotonic():
-                self.note("resume", runner.id)
-                runner.resume()
-                self.paused.pop(runner.id)
-                self.resumed[runner.id] = time.monotonic()
+                self.resume(runner)
+
+    def resume_all(self):
+        for runner in self.runners:
+            if runner.id in self.paused:
+                self.resume(runner)
 
     # What is heard of it.
 
@@ -101,20 +121,22 @@ class World:
 
     def on_claimed(self, runner, slot):
         self.note("claimed", runner.id, slot["db"], slot["fence"], slot["mode"])
-        assert slot["db"] not in FOREIGN and slot["db"] not in (0, self.kv.meta_db)
-        for other in self.runners:
-            for theirs in self.held.get(other.id, {}).values():
-                if theirs["db"] == slot["db"] and not theirs.get("unsure"):
-                    raise AssertionError(f"{runner.id} and {other.id} both hold {slot['db']}: {slot} {theirs}")
-        if runner.id in self.paused:
+        assert slot["db"] not in self.foreign and slot["db"] not in (0, self.kv.meta_db)
+        # An answer that waited in a paused runner may be out of date: nothing is known then.
+        if runner.id in self.paused or time.monotonic() - self.resumed.get(runner.id, 0) < 2:
             slot["unsure"] = True
         else:
-            signed = self.kv.db(slot["db"]).eval(SIGN, 0, slot["fence"])
-            if signed != str(slot["fence"]):
-                # Only an answer that waited in a paused runner may be out of date.
-                assert time.monotonic() - self.resumed.get(runner.id, 0) < 2, f"{slot} is signed by {signed}"
-                slot["unsure"] = True
+            self.must_be_alone(runner, slot)
         self.held[runner.id][slot["tag"]] = slot
+
+    def must_be_alone(self, runner, slot):
+        for other, slots in self.held.items():
+            for theirs in slots.values():
+                if theirs["db"] == slot["db"] and not theirs.get("unsure"):
+                    raise AssertionError(f"{runner.id} and {other} both hold {slot['db']}: {slot} {theirs}")
+        signed = self.kv.db(slot["db"]).eval(SIGN, 0, slot["fence"])
+        assert signed == str(slot["fence"]), f"{slot} is signed by {signed}"
+        slot["signed"] = True
 
     def on_lost(self, runner, e):
         self.counts["lost"] += 1
@@ -125,6 +147,8 @@ class World:
             runner.say("end", e["tag"])
 
     def check_owner(self, slot):
+        if not slot.get("signed"):
+            return
         owner = self.kv.db(slot["db"]).get("owner")
         assert owner == str(slot["fence"]), f"{slot['db']} of {slot['fence']} is signed by {owner}"
 
@@ -141,9 +165,10 @@ class World:
     def step(self):
         runner = self.rng.choice(self.runners)
         act = self.rng.choices(
-            [self.claim, self.end, self.pause, self.kill], weights=[500, 450, 10, 3 if self.counts["killed"] < 20 else 0]
+            [self.claim, self.end, self.pause, self.kill, self.restart],
+            weights=[500, 450, 10, 3 if self.counts["killed"] < 20 else 0, 2],
         )[0]
-        if act in (self.claim, self.end) or runner.id not in self.paused:
+        if act in (self.claim, self.end, self.restart) or runner.id not in self.paused:
             act(runner)
         self.resume_due()
         for each in self.runners:
@@ -152,13 +177,14 @@ class World:
 
 
 @pytest.mark.timeout(300)
-def test_two_runners_never_hold_one_database(make_redis, make_runner):
+@pytest.mark.parametrize(("foreign", "restarts"), [(FOREIGN, 0), ({}, 12)], ids=["foreign", "restarts"])
+def test_two_runners_never_hold_one_database(foreign, restarts, make_redis, make_runner):
     seed = int(os.environ.get("BERTH_TEST_SEED", random.SystemRandom().randrange(2**32)))
     print(f"BERTH_TEST_SEED={seed}")
     kv = make_redis(databases=12)
-    for db, word in FOREIGN.items():
+    for db, word in foreign.items():
         kv.db(db).mset({"foreign": word, "owner": "foreign"})
-    world = World(kv, make_runner, random.Random(seed))
+    world = World(kv, make_runner, random.Random(seed), foreign, restarts)
     end = time.monotonic() + SECONDS
     steps = 0
     try:
@@ -172,15 +198,17 @@ def test_two_runners_never_hold_one_database(make_redis, make_runner):
     print(steps, world.counts)
     assert world.counts["claimed"] > 50 and world.counts["ended"] > 20
 
+    world.resume_all()
+    while any(world.asked.get(r.id) for r in world.runners):  # not eventually(): what is wrong must be heard
+        for runner in world.runners:
+            world.hear(runner)
+        time.sleep(0.01)
     for runner in world.runners:
-        runner.resume()
-    world.paused.clear()
-    for runner in world.runners:
-        eventually(lambda r=runner: world.hear(r) or not world.asked[r.id])
         for tag in world.held[runner.id]:
             runner.say("end", tag)
         runner.ended(20)
-    eventually(lambda: kv.db(kv.meta_db).hgetall("berth:claims") == {} and kv.users() == [], 20)
-    assert kv.keyspace().keys() <= {*FOREIGN, kv.meta_db}
-    for db, word in FOREIGN.items():
+    left = lambda: [*kv.db(kv.meta_db).hgetall("berth:claims").items(), *kv.users()]  # noqa: E731
+    eventually(lambda: left() == [], 20)
+    assert kv.keyspace().keys() <= {*foreign, kv.meta_db}
+    for db, word in foreign.items():
         assert kv.db(db).get("foreign") == word and kv.db(db).get("owner") == "foreign"

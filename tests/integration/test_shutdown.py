@@ -59,6 +59,25 @@ def test_a_second_signal_exits_at_once(make_daemon, own_pg, own_redis):
     own_pg.scrub(), own_redis.scrub()
 
 
+def test_a_second_signal_while_redis_hangs_exits_at_once(make_daemon, own_redis):
+    """Claims are under way, and nobody will ever answer them."""
+    daemon = make_daemon(redis=own_redis, pool_redis=4, drain_ms=60000).ready()
+    own_redis.pause()
+    try:
+        for i in range(10):
+            daemon.client().send("ACQUIRE", f"gw{i}", "WAIT", "60000")
+        eventually(lambda: [x for x in daemon.client().leases() if x.state == "queued"])
+        daemon.process.terminate()
+        eventually(lambda: daemon.log.has(event="berthd.shutdown"))
+        daemon.process.terminate()
+        status = gone(daemon, 5)
+    finally:
+        own_redis.resume()
+    assert status >= 0 and status != 99, daemon.log.tail()
+    daemon.expected_exit = status
+    daemon.pg.scrub(), own_redis.scrub()
+
+
 def _accepts(daemon) -> bool:
     try:
         with Client(daemon.socket, 2) as client:

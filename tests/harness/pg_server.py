@@ -29,6 +29,7 @@ synchronous_commit = {fsync}
 full_page_writes = {fsync}
 wal_level = minimal
 max_wal_senders = 0
+dynamic_shared_memory_type = mmap  # in the data directory: goes with it, however the server ends
 autovacuum_naptime = 5s
 jit = on
 log_line_prefix = '%m [%p] %q%u@%d '

@@ -275,6 +275,21 @@ def test_the_first_request_gets_a_lease_that_works(berth):
     nothing_is_left(run)
 
 
+def test_a_redis_of_ones_own_works_and_goes_with_the_run(berth):
+    run = berth.start()
+
+    with Client(run.socket) as client:
+        lease = as_map(client("ACQUIRE", "gw0", "REDIS", "private", "WAIT", 10000))
+        assert lease.redis == "private"
+        with Client(lease.redis_socket) as redis:
+            assert redis("AUTH", lease.redis_password) == "OK"
+            assert redis("SET", "key", "value") == "OK"
+
+        assert run.finish() == 0
+
+    nothing_is_left(run)
+
+
 def test_an_acquire_that_does_not_wait_is_not_told_unavailable(berth):
     """The command is started only when berthd has reached both servers."""
     source = """
@@ -332,18 +347,24 @@ def environ_of(pid: int) -> str:
 
 @pytest.mark.root
 def test_other_users_do_not_get_in(berth):
-    run = berth.start()
-    paths = [
-        run.socket,
-        f"{run.dir}/pg/.s.PGSQL.5432",
-        f"{run.dir}/redis/redis.sock",
-        f"{run.dir}/data",
-    ]
+    """To connect to a socket is to write to it."""
+    run = berth.start("--keep")
     as_nobody = ["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups"]
 
-    for path in paths:
-        assert os.path.exists(path)
-        assert subprocess.run([*as_nobody, "test", "-e", path]).returncode == 1, path
+    def nobody_may(flag: str, path: str) -> bool:
+        assert subprocess.run(["test", flag, path]).returncode == 0, path
+        return subprocess.run([*as_nobody, "test", flag, path]).returncode == 0
+
+    try:
+        assert not nobody_may("-w", run.socket)
+        assert not nobody_may("-e", f"{run.dir}/pg/.s.PGSQL.5432")
+        assert not nobody_may("-e", f"{run.dir}/redis/redis.sock")
+        for name in os.listdir(run.dir):
+            assert not nobody_may("-r", f"{run.dir}/{name}"), name
+        assert not nobody_may("-r", run.dir)
+        assert run.finish() == 0
+    finally:
+        shutil.rmtree(run.dir)
 
 
 @pytest.mark.root

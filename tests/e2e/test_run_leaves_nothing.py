@@ -14,6 +14,8 @@ import time
 
 import psycopg
 import pytest
+from harness.process import children
+from harness.resp import Client
 from harness.wait import eventually, stays
 
 from test_run import (
@@ -161,13 +163,17 @@ def test_after_sigkill_of_the_keeper(berth):
 
 def test_after_sigkill_of_main_and_keeper_the_kernel_and_the_next_run_do_it(berth):
     run = berth.start(command=["sh", "-c", "echo $BERTH_SOCKET; sleep 1000"])
-    servers = [run.server(name) for name in ("postgres", "redis", "berthd")]
+    with Client(run.socket) as client:
+        client("ACQUIRE", "gw0", "REDIS", "private", "WAIT", 10000)
+        servers = [run.server(name) for name in ("postgres", "redis", "berthd")]
+        servers += children(run.server("berthd"))
+        assert len(servers) == 4
 
-    os.kill(run.keeper, signal.SIGSTOP)  # so that it cannot begin to clean up in between
-    os.kill(run.pid, signal.SIGKILL)
-    os.kill(run.keeper, signal.SIGKILL)
+        os.kill(run.keeper, signal.SIGSTOP)  # so that it cannot begin to clean up in between
+        os.kill(run.pid, signal.SIGKILL)
+        os.kill(run.keeper, signal.SIGKILL)
 
-    eventually(lambda: not any(alive(p) for p in servers))
+        eventually(lambda: not any(alive(p) for p in servers))
     assert os.path.isdir(run.dir)
     assert berth.run(command=["true"]).returncode == 0
     gone(run)

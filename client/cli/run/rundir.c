@@ -78,12 +78,14 @@ make(struct rundir *dir, const char *place, struct berth_error *e)
 	return 0;
 }
 
-/* Lets the servers' user pass through, and marks a directory that is to be kept. */
+/*
+ * Lets the servers pass through: the servers' user's, and berthd's private Redis servers, which run
+ * as nobody. What is in it is closed to others one by one. Marks a directory that is to be kept.
+ */
 static int
 share(struct rundir *dir, const struct user *servers, struct berth_error *e)
 {
-	if (servers->other
-	    && (fchown(dir->fd, (uid_t)-1, servers->gid) < 0 || fchmod(dir->fd, 0710) < 0))
+	if (servers->other && fchmod(dir->fd, 0711) < 0)
 		return berth_error_set(e, BERTH_UNAVAILABLE, "cannot share %s: %s", dir->path,
 		                       strerror(errno));
 	return dir->keep ? tree_write(dir->fd, "kept", "", NULL, e) : 0;

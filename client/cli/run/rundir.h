@@ -2,10 +2,10 @@
 /*
  * The private directory of one run, on tmpfs where that has room:
  *
- *     berth-run-XXXXXX/     ours; the servers' user may pass through it, nobody else
- *       berth.sock          berthd
+ *     berth-run-XXXXXX/     0700; when servers are other users than we, 0711: they pass through
+ *       berth.sock          berthd's, 0660
  *       data/ pg/ redis/    the servers' user's, 0700: data, socket, socket
- *       *.log
+ *       *.log               0600
  *       kept                with --keep: never to be swept
  *
  * It is locked (flock) for as long as main or the keeper lives: an unlocked one is nobody's.

@@ -80,8 +80,14 @@ def berth(daemon):
     cli.close()
 
 
+def tell(request, rate: str) -> None:
+    """Into what -s shows, and into the results' XML."""
+    print(rate)
+    request.node.user_properties.append(("rate", rate))
+
+
 @pytest.fixture
-def fails_without_berth(record_property):
+def fails_without_berth(request):
     """fails_without_berth(attempt): attempt() → errors; some attempt must have some.
 
     Shortly: at most 8 attempts until one fails. BERTH_SCENARIOS=long: 20, and the rate is told.
@@ -95,8 +101,7 @@ def fails_without_berth(record_property):
             failed += bool(found)
             errors += found
         rate = f"{failed} of {attempts} runs fail without berth"
-        record_property("without_berth", rate)
-        print(rate)
+        tell(request, rate)
         for error in errors:
             assert any(text in error for text in expected), f"failed of something else: {error}"
         assert failed, "it did not fail: the demonstration shows nothing"
@@ -106,14 +111,13 @@ def fails_without_berth(record_property):
 
 
 @pytest.fixture
-def passes_with_berth(record_property):
+def passes_with_berth(request):
     """passes_with_berth(attempt): attempt() → errors; never any. Shortly twice, long 20."""
 
     def demonstrate(attempt, times: int = 2) -> None:
         times = 20 if LONG else times
         for i in range(times):
             assert losers(attempt()) == [], f"attempt {i + 1}"
-        record_property("with_berth", f"{times} of {times} runs pass with berth")
-        print(f"{times} of {times} runs pass with berth")
+        tell(request, f"{times} of {times} runs pass with berth")
 
     return demonstrate

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The process behind Racers: forks one child a call, lets all begin at once, collects the errors."""
+"""The process behind Racers: forks a child for each call, lets all begin at once."""
 
 from __future__ import annotations
 

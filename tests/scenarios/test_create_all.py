@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Eight workers call create_all with the same five enums: they kill each other; with berth never."""
+"""Eight workers call create_all with the same five enums: some die of it; with berth none."""
 
 import itertools
 import subprocess
@@ -65,7 +65,7 @@ def test_with_a_lease_each_all_pass(form, racers, daemon, passes_with_berth):
 def test_with_shared_enums_all_use_the_one_type(
     form, create_type, racers, daemon, pg, shared_enums, passes_with_berth
 ):
-    """With create_type=True the ORM looks, finds the shared type through search_path, makes none."""
+    """With create_type=True the ORM finds the shared type through search_path, makes none."""
     socket = str(daemon.socket)
     passes_with_berth(
         lambda: racers.race(WORKERS, "leased_create_all", form, socket, next(runs), create_type)

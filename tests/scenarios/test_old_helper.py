@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A helper that takes pg_advisory_lock(12345) becomes one call; whoever still has it does no harm."""
+"""A helper that takes an advisory lock becomes one call; whoever still has it does no harm."""
 
 import documents
 import pytest

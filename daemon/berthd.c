@@ -443,14 +443,15 @@ berthd_fini(struct berthd *berthd)
 	pool_fini(&berthd->pool);
 	book_fini(book);
 	redis_pool_close(&berthd->redis_pool);
+	redis_free(berthd->redis); /* claims that are under way tell the pool that they failed */
 	redis_pool_fini(&berthd->redis_pool);
-	redis_free(berthd->redis);
 	pg_target_free(berthd->target);
 	event_free(berthd->deadline);
 	event_free(berthd->look);
 	event_free(berthd->term);
 	event_free(berthd->interrupt);
 	resolve_base_free(berthd->dns);
+	event_base_loop(berthd->base, EVLOOP_NONBLOCK); /* look-ups that were given up end here */
 	event_base_free(berthd->base);
 	config_fini(&berthd->config);
 }

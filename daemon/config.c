@@ -234,6 +234,8 @@ load_options(struct config *config, int argc, char **argv, const char **file, en
 			snprintf(where, sizeof where, "--%s", options()[c - OPTION_KEY].name);
 			if (set(config, &keys[c - OPTION_KEY], optarg, where, e) < 0)
 				return -1;
+			if (keys[c - OPTION_KEY].flags & CONFIG_SECRET)
+				memset(optarg, '*', strlen(optarg)); /* argv is what ps shows */
 		}
 	}
 	if (optind < argc)

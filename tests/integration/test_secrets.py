@@ -2,6 +2,7 @@
 """Passwords reach the one who holds the lease, and nobody and nothing else."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -139,3 +140,15 @@ def test_two_leases_never_share_a_password(busy):
     lease = daemon.client().acquire("gw4")
     assert lease.password != lease.redis_password
     assert all(len(s) >= 22 for s in secrets)
+
+
+def test_a_dsn_on_the_command_line_is_not_shown_by_ps(make_daemon, pg, redis_server):
+    daemon = make_daemon(
+        pg_dsn=None,
+        redis_url=None,
+        args=["--pg-dsn", pg.dsn(), f"--redis-url={redis_server.url()}"],
+    )
+    daemon.ready()
+    shown = Path(f"/proc/{daemon.pid}/cmdline").read_bytes().split(b"\0")
+    assert b"--pg-dsn" in shown
+    assert not [x for x in shown if b"postgresql" in x or b"host=" in x or b"unix:" in x]

@@ -198,10 +198,11 @@ finish(void *ctx, struct sql *sql)
 {
 	const struct gate_talk *talk = ctx;
 
-	/* Said twice is said once: a client may send it again. */
+	/* Said twice is said once: a client may send it again. A run whose connection was lost still has its
+	 * fence, and its outcome counts as long as nobody has entered since. */
 	sql_add(sql,
 	        "UPDATE berth.gate SET state = %L, message = %L, status = %l, ended = clock_timestamp()"
-	        " WHERE key = %L AND fence = %l AND state IN ('running', %L) RETURNING key",
+	        " WHERE key = %L AND fence = %l AND state IN ('running', 'free', %L) RETURNING key",
 	        talk->outcome, *talk->message ? talk->message : NULL, talk->status, talk->key, talk->fence,
 	        talk->outcome);
 }

@@ -150,6 +150,17 @@ def test_a_guard_that_looks_into_all_schemas_mistakes_anothers_type_for_its_own(
     fails_without_berth(attempt, 'type "userrole" does not exist')
 
 
+def test_a_guard_that_looks_through_search_path_is_right_in_leases(
+    racers, daemon, passes_with_berth
+):
+    first = daemon.client().acquire("first")
+    assert losers(racers.race(1, "upgrade", "scoped", first.dsn)) == []
+
+    passes_with_berth(
+        lambda: racers.race(N, "leased_upgrade", "scoped", str(daemon.socket), f"m{next(keys)}")
+    )
+
+
 def test_such_a_guard_is_right_where_the_enums_are_shared(
     racers, daemon, shared, passes_with_berth
 ):

@@ -35,6 +35,7 @@ def recipe(berth, pg, new_database, project):
                 assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
                 said += done.stdout
             else:
+                (project / name).parent.mkdir(parents=True, exist_ok=True)
                 (project / name).write_text(text)
         return said
 

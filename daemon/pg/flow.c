@@ -179,8 +179,10 @@ on_any_result(struct pg_conn *conn, PGresult *result)
 	}
 	while (conn->next < run_end(flow) && !conn->sent[conn->next])
 		conn->next++;
-	assert(conn->next < run_end(flow));
-	on_result(flow, &flow->steps[conn->next++], result);
+	if (conn->next < run_end(flow))
+		on_result(flow, &flow->steps[conn->next++], result);
+	else /* nobody asked: a server that shuts down says so behind the last answer (57P01) */
+		pg_conn_drop(conn, PQresultErrorMessage(result));
 	PQclear(result);
 }
 

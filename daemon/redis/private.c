@@ -21,9 +21,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "daemon/base/child.h"
 #include "daemon/base/log.h"
 #include "daemon/base/random.h"
-#include "daemon/redis/child.h"
 #include "daemon/redis/state.h"
 
 enum { TRIES_MAX = 5, PING_MS = 2, PING_MAX_MS = 20, NOBODY = 65534 };
@@ -149,6 +149,8 @@ spawn(struct private_redis *private, const char *path, struct berth_error *e)
 	find_nobody(&config.uid, &config.gid);
 	private->child = child_new(private->box->redis->base, &config, on_gone, private, e);
 	explicit_bzero(input, sizeof input);
+	if (!private->child)
+		e->code = BERTH_REDISERR;
 	return private->child ? 0 : -1;
 }
 

@@ -97,6 +97,10 @@ void redis_private_start(struct redis *redis, redis_claim_done *done, void *arg)
  * empty. Goes on trying across reconnects. A private server is killed and its files removed.
  */
 void redis_slot_end(struct redis *redis, struct redis_slot *slot);
+/* Exactly once, never before the call has returned. e: UNAVAILABLE, REDISERR, STALE (the claim was lost). */
+typedef void redis_flush_done(void *arg, const struct berth_error *e);
+/* Empties a slot that is in use (ASYNC); its user and the claim stay. */
+void redis_slot_flush(struct redis *redis, struct redis_slot *slot, redis_flush_done *done, void *arg);
 /* How many slots are still being ended. */
 int redis_ending(const struct redis *redis);
 /* Everything of this runner is gone from the registry, best effort; then `done`. For shutdown. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Starting and watching a child process, with a pidfd instead of a SIGCHLD handler. */
-#include "daemon/redis/child.h"
+#include "daemon/base/child.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -62,12 +62,13 @@ __attribute__((noreturn)) static void
 run(const struct child_config *config, int input, pid_t parent)
 {
 	static char locale[] = "LC_ALL=C";
-	static char *const environment[] = { locale, NULL };
+	static char *const bare[] = { locale, NULL };
 	int null = open("/dev/null", O_WRONLY);
+	int output = config->output ? config->output : null, errors = config->errors ? config->errors : null;
 
 	forget_signals();
 	setsid(); /* a terminal's Ctrl-C is not for it */
-	if (null < 0 || dup2(input, 0) < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0)
+	if (null < 0 || dup2(input, 0) < 0 || dup2(output, 1) < 0 || dup2(errors, 2) < 0)
 		_exit(EXIT_NO_DIRECTORY);
 	close_others();
 	if (!become(config) || chdir(config->directory) < 0)
@@ -76,7 +77,7 @@ run(const struct child_config *config, int input, pid_t parent)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(EXIT_NO_DIRECTORY);
-	execve(config->path, (char *const *)config->argv, environment);
+	execve(config->path, (char *const *)config->argv, config->environment ? config->environment : bare);
 	_exit(EXIT_NO_PROGRAM);
 }
 
@@ -161,7 +162,7 @@ child_new(struct event_base *base, const struct child_config *config, child_gone
 	if (input >= 0)
 		close(input);
 	if (child->pid < 0) {
-		berth_error_set(e, BERTH_REDISERR, "cannot start %s: %s", config->path,
+		berth_error_set(e, BERTH_ERR, "cannot start %s: %s", config->path,
 		                strerror(errno));
 		free(child);
 		return NULL;

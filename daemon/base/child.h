@@ -15,6 +15,8 @@ struct child_config {
 	const char *path;        /* of the program; argv[0] too */
 	const char *const *argv; /* NULL ends it */
 	const char *input; /* what it reads from its stdin; at most a pipe's worth (4096 bytes) */
+	int output, errors; /* its stdout and stderr, borrowed; 0 for /dev/null */
+	char *const *environment; /* NULL ends it; NULL itself for LC_ALL=C alone */
 	const char *directory; /* its working directory */
 	uid_t uid;             /* who it runs as, when this process may choose */
 	gid_t gid;

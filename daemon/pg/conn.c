@@ -29,7 +29,17 @@ greet_send(void *ctx, struct sql *sql)
 	        " set_config('client_min_messages', 'warning', false), set_config('search_path', 'pg_catalog', false),"
 	        " set_config('idle_in_transaction_session_timeout', '%d', false),"
 	        " set_config('jit', 'off', false), set_config('standard_conforming_strings', 'on', false),"
-	        " r.rolsuper, current_setting('fsync') = 'on', current_database(), current_user"
+	        " r.rolsuper, current_setting('fsync') = 'on', current_database(), current_user,"
+	        " current_setting('max_locks_per_transaction')::int8 * (current_setting('max_connections')::int8"
+	        "  + current_setting('max_prepared_transactions')::int8),"
+	        /* what a slot's role may have set for itself, and a guest must not mind */
+	        " set_config('default_transaction_read_only', 'off', false), set_config('lc_monetary', 'C', false),"
+	        " set_config('default_transaction_isolation', 'read committed', false),"
+	        " set_config('default_transaction_deferrable', 'off', false), set_config('default_tablespace', '', false),"
+	        " set_config('default_table_access_method', 'heap', false), set_config('DateStyle', 'ISO, YMD', false),"
+	        " set_config('IntervalStyle', 'postgres', false), set_config('extra_float_digits', '1', false),"
+	        " set_config('bytea_output', 'hex', false), set_config('xmloption', 'content', false),"
+	        " set_config('check_function_bodies', 'off', false)"
 	        " FROM pg_roles r WHERE r.rolname = current_user",
 	        conn->deadline_ms, conn->deadline_ms);
 }
@@ -43,6 +53,7 @@ greet_recv(void *ctx, const PGresult *result, struct berth_error *e)
 	facts->version = PQserverVersion(conn->pg);
 	facts->superuser = flow_cell(result, 0, 7)[0] == 't';
 	facts->fsync = flow_cell(result, 0, 8)[0] == 't';
+	facts->locks = flow_cell_int(result, 0, 11);
 	snprintf(facts->database, sizeof facts->database, "%s", flow_cell(result, 0, 9));
 	snprintf(facts->user, sizeof facts->user, "%s", flow_cell(result, 0, 10));
 	snprintf(facts->host, sizeof facts->host, "%s", PQhost(conn->pg));
@@ -116,10 +127,12 @@ go_down(struct pg_conn *conn)
 	conn->state = PG_CONN_DOWN;
 	close_all(conn);
 	flow_abort(conn, conn->why);
-	pg_conn_arm(conn, random_backoff_ms(conn->attempt++, RECONNECT_BASE_MS, RECONNECT_MAX_MS));
+	conn->attempt++;
+	if (!conn->once)
+		pg_conn_arm(conn, random_backoff_ms(conn->attempt - 1, RECONNECT_BASE_MS, RECONNECT_MAX_MS));
 	log_at(was_up || conn->attempt == 1 ? LOG_LEVEL_WARN : LOG_LEVEL_DEBUG, "pg.down",
 	       LOG_T("conn", conn->application), LOG_T("why", conn->why), LOG_N("attempt", conn->attempt));
-	if (was_up)
+	if (was_up || conn->once)
 		conn->events->down(conn->arg, conn);
 }
 

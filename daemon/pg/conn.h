@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pg_conn: one asynchronous connection, which comes back by itself (backoff, jitter).
+ * pg_conn: one asynchronous connection, which comes back by itself (backoff, jitter) unless it is
+ * there for once.
  *
  *     DOWN → LOOKUP → CONNECTING → GREETING → IDLE ⇄ BUSY
  *       ↑__________________________________________|
@@ -34,6 +35,7 @@ struct pg_facts {
 	int version;    /* 150020 */
 	bool superuser;
 	bool fsync;
+	int64_t locks;  /* slots of its lock table */
 	char database[64];
 	char user[64];
 	char host[256]; /* as a client of ours must say it: a name, an address or a directory */
@@ -43,7 +45,8 @@ struct pg_facts {
 struct pg_conn_events {
 	void (*up)(void *arg, struct pg_conn *conn);   /* greeted, and idle now */
 	void (*idle)(void *arg, struct pg_conn *conn); /* a flow has ended; after its done() */
-	void (*down)(void *arg, struct pg_conn *conn); /* was up, and is not any more; see why */
+	void (*down)(void *arg, struct pg_conn *conn); /* was up, and is not any more; see why. With
+	                                                * `once` also when it never was */
 };
 
 struct pg_conn {
@@ -54,6 +57,7 @@ struct pg_conn {
 	int deadline_ms;
 	const struct pg_conn_events *events;
 	void *arg;
+	bool once;            /* what goes down stays down */
 
 	enum pg_conn_state state;
 	PGconn *pg;

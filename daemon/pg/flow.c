@@ -104,7 +104,7 @@ flow_again(struct pg_conn *conn)
 static bool
 worth_a_retry(const char *sqlstate, const char *message)
 {
-	static const char *const states[] = { "40001", "40P01", "55P03" };
+	static const char *const states[] = { "40001", "40P01", "55P03", "53200" };
 
 	for (size_t i = 0; i < sizeof states / sizeof *states; i++)
 		if (strcmp(sqlstate, states[i]) == 0)

@@ -46,7 +46,7 @@ struct flow_step {
 
 /*
  * A flow in flight. The caller owns it (usually inside of `ctx`) and keeps it alive until done().
- * Runs that fail by deadlock, lock timeout, serialization or `tuple concurrently updated` are sent
+ * Runs that fail by deadlock, lock timeout, a full lock table, serialization or `tuple concurrently updated` are sent
  * again, 5 times, with exponential delays and jitter; then the flow fails.
  */
 struct flow {

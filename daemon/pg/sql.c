@@ -11,8 +11,8 @@
 
 #include "proto/limits.h"
 
-static void
-put(struct sql *sql, const char *text, size_t len)
+void
+sql_put(struct sql *sql, const char *text, size_t len)
 {
 	if (sql->len + len + 1 > sql->size) {
 		sql->size = 2 * (sql->len + len + 1);
@@ -29,13 +29,13 @@ put(struct sql *sql, const char *text, size_t len)
 static void
 put_quoted(struct sql *sql, const char *text, char quote, const char *doubled)
 {
-	put(sql, &quote, 1);
+	sql_put(sql, &quote, 1);
 	for (const char *c = text; *c; c++) {
 		if (strchr(doubled, *c))
-			put(sql, c, 1);
-		put(sql, c, 1);
+			sql_put(sql, c, 1);
+		sql_put(sql, c, 1);
 	}
-	put(sql, &quote, 1);
+	sql_put(sql, &quote, 1);
 }
 
 /* A backslash means itself in '…' and only an escape in E'…', whatever the server's settings are. */
@@ -43,9 +43,9 @@ static void
 put_literal(struct sql *sql, const char *text)
 {
 	if (!text) {
-		put(sql, "NULL", 4);
+		sql_put(sql, "NULL", 4);
 	} else if (strchr(text, '\\')) {
-		put(sql, " E", 2);
+		sql_put(sql, " E", 2);
 		put_quoted(sql, text, '\'', "'\\");
 	} else {
 		put_quoted(sql, text, '\'', "'");
@@ -57,13 +57,13 @@ put_number(struct sql *sql, int64_t number)
 {
 	char text[24];
 
-	put(sql, text, (size_t)snprintf(text, sizeof text, "%" PRId64, number));
+	sql_put(sql, text, (size_t)snprintf(text, sizeof text, "%" PRId64, number));
 }
 
 static void
 put_text(struct sql *sql, const char *text)
 {
-	put(sql, text, strlen(text));
+	sql_put(sql, text, strlen(text));
 }
 
 static void
@@ -75,7 +75,7 @@ put_directive(struct sql *sql, char directive, va_list *ap)
 	case 's': put_text(sql, va_arg(*ap, const char *)); break;
 	case 'd': put_number(sql, va_arg(*ap, int)); break;
 	case 'l': put_number(sql, va_arg(*ap, int64_t)); break;
-	case '%': put(sql, "%", 1); break;
+	case '%': sql_put(sql, "%", 1); break;
 	default: assert(!"an unknown directive in sql_add()");
 	}
 }
@@ -89,7 +89,7 @@ sql_add(struct sql *sql, const char *fmt, ...)
 	while (*fmt) {
 		size_t plain = strcspn(fmt, "%");
 
-		put(sql, fmt, plain);
+		sql_put(sql, fmt, plain);
 		fmt += plain;
 		if (*fmt) {
 			put_directive(sql, fmt[1], &ap);

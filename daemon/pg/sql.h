@@ -23,6 +23,8 @@ struct sql {
 };
 
 void sql_add(struct sql *sql, const char *fmt, ...);
+/* As it is; never input. */
+void sql_put(struct sql *sql, const char *text, size_t len);
 void sql_clear(struct sql *sql); /* forgets the text, keeps the memory */
 void sql_fini(struct sql *sql);
 

@@ -78,6 +78,63 @@ pg_target_new(const char *conninfo, struct berth_error *e)
 	return target;
 }
 
+static void
+set(struct pg_target *target, const char *keyword, const char *value)
+{
+	PQconninfoOption *option = find(target->options, keyword);
+
+	if (!option)
+		return;
+	PQfreemem(option->val);
+	option->val = value ? strdup(value) : NULL;
+}
+
+struct pg_target *
+pg_target_in(const struct pg_target *target, const char *database)
+{
+	struct pg_target *made = calloc(1, sizeof *made);
+
+	if (!made || !(made->options = PQconndefaults()))
+		abort();
+	for (PQconninfoOption *o = made->options; o->keyword; o++) {
+		PQfreemem(o->val);
+		o->val = NULL;
+	}
+	overlay(made->options, target->options);
+	set(made, "dbname", database);
+	if (target->hostaddr)
+		made->hostaddr = strdup(target->hostaddr);
+	return made;
+}
+
+struct pg_target *
+pg_target_as(const struct pg_target *target, const char *user, const char *password, const char *database)
+{
+	struct pg_target *made = pg_target_in(target, database);
+
+	set(made, "user", user);
+	set(made, "password", password);
+	set(made, "passfile", NULL);
+	return made;
+}
+
+char **
+pg_target_environment(const struct pg_target *target)
+{
+	char **made = calloc(PARAMS_MAX + 2, sizeof *made);
+	int n = 0;
+
+	for (PQconninfoOption *o = target->options; made && o->keyword && n < PARAMS_MAX; o++)
+		if (o->envvar && o->val && *o->val && asprintf(&made[n++], "%s=%s", o->envvar, o->val) < 0)
+			abort();
+	if (!made || asprintf(&made[n++], "LC_ALL=C") < 0)
+		abort();
+	if (target->hostaddr && strspn(target->hostaddr, ",") != strlen(target->hostaddr)
+	    && !*pg_target_value(target, "hostaddr") && asprintf(&made[n++], "PGHOSTADDR=%s", target->hostaddr) < 0)
+		abort();
+	return made;
+}
+
 void
 pg_target_free(struct pg_target *target)
 {

@@ -17,6 +17,10 @@ struct pg_target;
 /* Parses `conninfo` (URI or key=value; "" for the environment alone). NULL and USAGE when libpq
  * does not understand it; the message never holds the password. */
 struct pg_target *pg_target_new(const char *conninfo, struct berth_error *e);
+/* The same server, another database; and another login too. Owned by the caller. */
+struct pg_target *pg_target_in(const struct pg_target *target, const char *database);
+struct pg_target *pg_target_as(const struct pg_target *target, const char *user, const char *password,
+                               const char *database);
 void pg_target_free(struct pg_target *target);
 
 /* The value that a connection will use, or "" ("host", "port", "dbname", "user"). Borrowed. */
@@ -28,6 +32,9 @@ struct pg_lookup;
 struct pg_lookup *pg_target_lookup(struct pg_target *target, struct evdns_base *dns, pg_target_done *done,
                                    void *arg);
 void pg_lookup_cancel(struct pg_lookup *lookup); /* takes NULL */
+
+/* The same as "PGHOST=…" for a program of PostgreSQL's, ended by NULL. Owned by the caller, like its texts. */
+char **pg_target_environment(const struct pg_target *target);
 
 /* For PQconnectStartParams(): arrays that end in NULL, owned by the target, valid until the next call. */
 void pg_target_params(struct pg_target *target, const char *application, const char *const **ret_keywords,

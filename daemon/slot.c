@@ -8,13 +8,15 @@
 #include <string.h>
 #include <strings.h>
 
+#include "daemon/baseline.h"
+
 static const unsigned may_move[SLOT_STATE_COUNT] = {
 #define X(state, next) [state] = (next),
 	SLOT_STATES(X)
 #undef X
 };
 
-static const char *const state_words[] = { "building", "free", "held", "dropping" };
+static const char *const state_words[] = { "building", "free", "held", "cleaning", "dropping" };
 static const char *const kind_words[] = { "schema", "database" };
 
 struct slot *
@@ -34,7 +36,8 @@ slot_new(const char *name, enum slot_kind kind)
 void
 slot_free(struct slot *slot)
 {
-	assert(!slot->build && !slot->drop && !slot->lease);
+	assert(!slot->build && !slot->clean && !slot->drop && !slot->reset && !slot->lease && !slot->guest);
+	baseline_free(slot->baseline);
 	if (slot->retry)
 		event_free(slot->retry);
 	explicit_bzero(slot->password, sizeof slot->password);

@@ -2,14 +2,17 @@
 /*
  * slot: one schema, or one database, and the login role of the same name that owns it.
  *
- *     BUILDING ──→ FREE ──→ HELD ──→ DROPPING ──→ (gone)
- *         └─────────┴──────────────────↑
+ *     BUILDING ──→ FREE ──→ HELD ──→ CLEANING ──→ FREE …
+ *         │         │         │          │
+ *         └─────────┴─────────┴──────────┴──→ DROPPING ──→ (gone)
  *
  * pool     owns every slot
- * lease    borrows its slot while HELD, or from the start of its building when it asked by name
+ * shelf    lists none; says of which make a slot is
+ * lease    borrows its slot while HELD, or from the start of its building when it was built for it
  * flow     borrows its slot until done(); a slot in a flow is never freed
  *
- * A released slot is dropped: it is not handed out twice.
+ * A slot of a template that is given back is cleaned and handed out again; every other, and one that
+ * is in doubt, is dropped.
  */
 #pragma once
 
@@ -22,8 +25,15 @@
 #include "proto/errors.h"
 #include "proto/limits.h"
 
+struct baseline;
+struct guest;
 struct lease;
+struct reset;
+struct restore;
+struct seal;
+struct shelf;
 struct slot_build;
+struct slot_clean;
 struct slot_drop;
 
 enum slot_kind { SLOT_SCHEMA, SLOT_DATABASE, SLOT_KINDS };
@@ -34,7 +44,8 @@ enum slot_kind { SLOT_SCHEMA, SLOT_DATABASE, SLOT_KINDS };
 #define SLOT_STATES(X)                                                              \
 	X(SLOT_BUILDING, SLOT_TO(SLOT_FREE) | SLOT_TO(SLOT_DROPPING))               \
 	X(SLOT_FREE,     SLOT_TO(SLOT_HELD) | SLOT_TO(SLOT_DROPPING))               \
-	X(SLOT_HELD,     SLOT_TO(SLOT_DROPPING))                                    \
+	X(SLOT_HELD,     SLOT_TO(SLOT_CLEANING) | SLOT_TO(SLOT_DROPPING))           \
+	X(SLOT_CLEANING, SLOT_TO(SLOT_FREE) | SLOT_TO(SLOT_DROPPING))               \
 	X(SLOT_DROPPING, 0)
 
 enum slot_state {
@@ -50,12 +61,24 @@ struct slot {
 	enum slot_state state;           /* written by slot_move() alone */
 	int64_t fence;                   /* 0 until it is claimed in the registry */
 	char password[SECRET_TEXT];
+	struct shelf *shelf;             /* borrowed: of which make it is */
 	struct lease *lease;             /* borrowed; who holds it or had it built; NULL for anybody's */
+	struct baseline *baseline;       /* owned; what a reset brings back; NULL: an empty schema */
+	struct guest *guest;             /* owned, may be NULL: our connection as its role */
+	bool prepared;                   /* that connection knows the look */
+	bool doubt;                      /* a reset went wrong half-way */
 	struct slot_build *build;        /* under way, owned by itself; a slot has one of the two at most */
+	struct slot_clean *clean;
 	struct slot_drop *drop;
+	struct reset *reset;             /* under way; it waits for nobody else's flow */
 	struct event *retry;             /* owned; the next try of a drop that failed */
 	int drop_tries;
-	bool unwanted;                   /* its lease ended while it was being built for it */
+	bool unwanted;                   /* its lease ended while it was being built for it, or talked to */
+	bool again;                      /* and whoever gave it back was its holder */
+	bool named;                      /* its name was asked for */
+	struct seal *seal;               /* of these; they free themselves */
+	struct restore *restore;
+	int talks;                       /* conversations of verbs with it, while it is held */
 	bool started;                    /* a drop is under way, not merely waiting for its turn */
 	TAILQ_ENTRY(slot) link;          /* in its pool's list of `state` */
 };

@@ -7,8 +7,13 @@
 #include <string.h>
 
 #include "daemon/config.h"
+#include "daemon/pg/guest.h"
 #include "daemon/pg/pg.h"
-#include "daemon/pg/scram.h"
+#include "daemon/seal_copy.h"
+#include "daemon/shelf.h"
+#include "daemon/slot_fill.h"
+#include "daemon/slot_guest.h"
+#include "daemon/slot_role.h"
 
 struct slot_build {
 	struct flow flow;
@@ -26,9 +31,9 @@ claim_row(void *ctx, struct sql *sql)
 	const struct slot_build *build = ctx;
 
 	sql_add(sql,
-	        "INSERT INTO berth.slot (name, runner, kind, fence)"
-	        " VALUES (%L, %L, %L, nextval('berth.fence')) ON CONFLICT (name) DO NOTHING RETURNING fence",
-	        build->slot->name, build->site->runner, slot_kind_word(build->slot->kind));
+	        "INSERT INTO berth.slot (name, runner, kind, fence, template)"
+	        " VALUES (%L, %L, %L, nextval('berth.fence'), %L) ON CONFLICT (name) DO NOTHING RETURNING fence",
+	        build->slot->name, build->site->runner, slot_kind_word(build->slot->kind), build->slot->shelf->key);
 }
 
 static int
@@ -56,61 +61,24 @@ static void
 create_role(void *ctx, struct sql *sql)
 {
 	const struct slot_build *build = ctx;
-	const struct config *config = build->site->config;
-	char verifier[SCRAM_TEXT];
 
-	scram_verifier(build->slot->password, config->scram_iterations, verifier);
-	sql_add(sql, "CREATE ROLE %I LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE CONNECTION LIMIT %d PASSWORD %L"
-	             " IN ROLE berth_lease",
-	        build->slot->name, config->role_connections, verifier);
+	slot_role_create(build->site, build->slot, sql);
 }
 
-/* A daemon that is no superuser must be a member of the role to make things for it and to end its
- * sessions; from 16 on membership alone does not carry the right to act as the role. */
 static void
 join_role(void *ctx, struct sql *sql)
 {
 	const struct slot_build *build = ctx;
-	const struct pg_facts *facts = pg_facts(build->site->pg);
 
-	if (!facts || facts->superuser)
-		return;
-	sql_add(sql, "GRANT %I TO CURRENT_USER%s", build->slot->name,
-	        facts->version >= 160000 ? " WITH INHERIT TRUE, SET TRUE" : "");
+	slot_role_join(build->site, build->slot, sql);
 }
 
 static void
-set_search_path(void *ctx, struct sql *sql)
+set_role(void *ctx, struct sql *sql)
 {
 	const struct slot_build *build = ctx;
 
-	sql_add(sql, "ALTER ROLE %I SET search_path = \"$user\", public", build->slot->name);
-}
-
-static void
-set_jit(void *ctx, struct sql *sql)
-{
-	const struct slot_build *build = ctx;
-
-	sql_add(sql, "ALTER ROLE %I SET jit = off", build->slot->name);
-}
-
-static void
-set_statement_timeout(void *ctx, struct sql *sql)
-{
-	const struct slot_build *build = ctx;
-
-	sql_add(sql, "ALTER ROLE %I SET statement_timeout = %d", build->slot->name,
-	        build->site->config->statement_timeout_ms);
-}
-
-static void
-set_idle_timeout(void *ctx, struct sql *sql)
-{
-	const struct slot_build *build = ctx;
-
-	sql_add(sql, "ALTER ROLE %I SET idle_in_transaction_session_timeout = %d", build->slot->name,
-	        build->site->config->idle_in_transaction_ms);
+	slot_role_settings(build->site, build->slot, sql);
 }
 
 static void
@@ -121,15 +89,21 @@ create_schema(void *ctx, struct sql *sql)
 	sql_add(sql, "CREATE SCHEMA %I AUTHORIZATION %I", build->slot->name, build->slot->name);
 }
 
-/* The stamp: who made it, so that it can be told from what is foreign even without the registry. */
-static void
-stamp(const struct slot_build *build, const char *what, struct sql *sql)
+/* Who made it, so that it can be told from what is foreign even without the registry. */
+void
+slot_write_stamp(const struct slot_site *site, const struct slot *slot, const char *what, struct sql *sql)
 {
 	struct sql text = { 0 };
 
-	sql_add(&text, "berth runner=%s fence=%l", build->site->runner, build->slot->fence);
-	sql_add(sql, "COMMENT ON %s %I IS %L", what, build->slot->name, text.text);
+	sql_add(&text, "berth runner=%s fence=%l", site->runner, slot->fence);
+	sql_add(sql, "COMMENT ON %s %I IS %L", what, slot->name, text.text);
 	sql_fini(&text);
+}
+
+static void
+stamp(const struct slot_build *build, const char *what, struct sql *sql)
+{
+	slot_write_stamp(build->site, build->slot, what, sql);
 }
 
 static void
@@ -150,18 +124,19 @@ stamp_database(void *ctx, struct sql *sql)
 	stamp(ctx, "DATABASE", sql);
 }
 
-/* Copying files is cheap where no checkpoint has to reach the disk, and dear where it has to. */
+void
+slot_write_database(const struct slot_site *site, const struct slot *slot, struct sql *sql)
+{
+	sql_add(sql, "CREATE DATABASE %I OWNER %I TEMPLATE %I%s", slot->name, slot->name,
+	        slot->shelf->database ? slot->shelf->database : site->config->database_template, seal_copy_strategy(site));
+}
+
 static void
 create_database(void *ctx, struct sql *sql)
 {
 	const struct slot_build *build = ctx;
-	const struct pg_facts *facts = pg_facts(build->site->pg);
-	const char *strategy = "";
 
-	if (facts && facts->version >= 150000)
-		strategy = facts->fsync ? " STRATEGY wal_log" : " STRATEGY file_copy";
-	sql_add(sql, "CREATE DATABASE %I OWNER %I TEMPLATE %I%s", build->slot->name, build->slot->name,
-	        build->site->config->database_template, strategy);
+	slot_write_database(build->site, build->slot, sql);
 }
 
 static void
@@ -176,10 +151,7 @@ close_database(void *ctx, struct sql *sql)
 	{ "mark the row", mark_built },                                   \
 	{ "create role", create_role },                                   \
 	{ "join role", join_role },                                       \
-	{ "set search_path", set_search_path },                           \
-	{ "set jit", set_jit },                                           \
-	{ "set statement_timeout", set_statement_timeout },               \
-	{ "set idle timeout", set_idle_timeout }
+	{ "set the role", set_role }
 
 /* Two round trips: claim; then role and schema, which stand or fall together. */
 static const struct flow_step build_schema[] = {
@@ -211,21 +183,72 @@ is_taken(const char *sqlstate)
 }
 
 static void
-on_done(void *ctx, const struct berth_error *e, const char *sqlstate)
+finish(struct slot_build *build, const struct berth_error *e)
+{
+	struct slot *slot = build->slot;
+
+	slot->build = NULL;
+	slot_close_guest(slot);
+	build->done(build->arg, slot, e);
+	free(build);
+}
+
+static void
+on_filled(void *arg, struct slot *slot, const struct berth_error *e)
+{
+	finish(arg, e);
+}
+
+/* ---- a copied database: what was nobody's becomes the slot's ---- */
+
+static void
+give_objects(void *ctx, struct sql *sql)
+{
+	const struct slot_build *build = ctx;
+
+	sql_add(sql, "REASSIGN OWNED BY berth_template TO %I", build->slot->name);
+}
+
+static const struct flow_step give_steps[] = {
+	{ "give it what it holds", give_objects, .wait = true },
+	{ 0 },
+};
+
+static void
+on_given(void *ctx, const struct berth_error *e, const char *sqlstate)
+{
+	finish(ctx, e);
+}
+
+static void
+give(struct slot_build *build)
+{
+	struct slot *slot = build->slot;
+
+	slot->guest = guest_new(build->site->guests, NULL, NULL, slot->name, "berthd build");
+	build->flow = (struct flow){ .steps = give_steps, .subject = slot->name, .ctx = build, .done = on_given };
+	guest_run(slot->guest, &build->flow);
+}
+
+static void
+on_made(void *ctx, const struct berth_error *e, const char *sqlstate)
 {
 	struct slot_build *build = ctx;
 	struct slot *slot = build->slot;
 	struct berth_error taken;
 
-	slot->build = NULL;
 	if (e && is_taken(sqlstate)) {
 		berth_error_set(&taken, BERTH_INUSE, "the name %s is taken: PostgreSQL has a schema, role or database "
 		                "of that name that berth did not make (berth never drops it); ask for another NAME",
 		                slot->name);
 		e = &taken;
 	}
-	build->done(build->arg, slot, e);
-	free(build);
+	if (!e && slot->shelf->image)
+		slot_fill_start(build->site, slot, slot->shelf->image, on_filled, build);
+	else if (!e && slot->shelf->database)
+		give(build);
+	else
+		finish(build, e);
 }
 
 void
@@ -239,7 +262,7 @@ slot_build_start(const struct slot_site *site, struct slot *slot, slot_build_don
 	*build = (struct slot_build){ .site = site, .slot = slot, .done = done, .arg = arg };
 	build->flow = (struct flow){
 		.steps = slot->kind == SLOT_SCHEMA ? build_schema : build_database,
-		.subject = slot->name, .ctx = build, .done = on_done,
+		.subject = slot->name, .ctx = build, .done = on_made,
 	};
 	slot->build = build;
 	pg_run(site->pg, &build->flow);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * quell → kick until nobody is left → shrink until few tables are left → drop → kick once more.
+ * quell → quiet → shrink until few tables are left → drop → quiet once more.
  */
 #include "daemon/slot_drop.h"
 
@@ -11,12 +11,8 @@
 
 #include "daemon/config.h"
 #include "daemon/pg/pg.h"
-
-enum {
-	KICK_LEAST_MS = 2, KICK_MOST_MS = 100, /* between two looks for survivors */
-	KICK_ROUNDS = 200,                     /* then the drop is given up for now */
-	TABLES_AT_ONCE = 40,                   /* each takes ≈ 24 lock slots */
-};
+#include "daemon/slot_quiet.h"
+#include "daemon/slot_shrink.h"
 
 struct slot_drop {
 	struct flow flow;
@@ -24,25 +20,22 @@ struct slot_drop {
 	struct slot *slot;
 	slot_drop_done *done;
 	void *arg;
-	struct event *again; /* the next kick */
+	struct event_base *base;
+	struct slot_quiet *quiet; /* under way; frees itself */
 	int64_t role;        /* OID; 0: there is none, so nothing of ours */
 	bool missing;        /* there is no row of ours */
 	bool anothers;       /* but one of another runner's, or with another fence */
-	int survivors;
-	int rounds;
 	int tables;          /* dropped by the last shrink */
 	bool last;           /* the sweep after the drop */
-	char prepared[256];  /* a prepared transaction of the role, "" for none */
 };
 
-static void kick(struct slot_drop *drop);
+static void quiet(struct slot_drop *drop);
 
 static void
 finish(struct slot_drop *drop, const struct berth_error *e)
 {
 	drop->slot->drop = NULL;
 	drop->done(drop->arg, drop->slot, e);
-	event_free(drop->again);
 	free(drop);
 }
 
@@ -54,15 +47,6 @@ run(struct slot_drop *drop, const struct flow_step *steps,
 	pg_run(drop->site->pg, &drop->flow);
 }
 
-/* Whose row it must be. Without a fence (the answer to the claim was lost) it is ours by name and runner. */
-static void
-add_ours(struct sql *sql, const struct slot_drop *drop)
-{
-	sql_add(sql, "name = %L AND runner = %L", drop->slot->name, drop->site->runner);
-	if (drop->slot->fence)
-		sql_add(sql, " AND fence = %l", drop->slot->fence);
-}
-
 /* ---- quell: is it still ours, and may its role still log in? ---- */
 
 static void
@@ -72,7 +56,7 @@ find_role(void *ctx, struct sql *sql)
 
 	/* A row that was never built owns nothing, whatever else bears its name. */
 	sql_add(sql, "UPDATE berth.slot s SET state = 'dropping' WHERE ");
-	add_ours(sql, drop);
+	slot_write_ours(drop->site, drop->slot, sql);
 	sql_add(sql, " RETURNING CASE WHEN built THEN (SELECT oid FROM pg_roles WHERE rolname = s.name) END");
 }
 
@@ -119,86 +103,14 @@ static const struct flow_step quell[] = {
 	{ 0 },
 };
 
-/* ---- kick: end the role's sessions ---- */
-
-/* The pids are chosen before any is ended: beside the call, the planner may call it for every backend. */
-static void
-end_sessions(void *ctx, struct sql *sql)
-{
-	const struct slot_drop *drop = ctx;
-
-	if (drop->role)
-		sql_add(sql,
-		        "WITH theirs AS MATERIALIZED (SELECT pid FROM pg_stat_activity WHERE usesysid = %l)"
-		        " SELECT count(*), count(pg_terminate_backend(pid)) FROM theirs",
-		        drop->role);
-}
-
-static int
-count_survivors(void *ctx, const PGresult *result, struct berth_error *e)
-{
-	struct slot_drop *drop = ctx;
-
-	drop->survivors = (int)flow_cell_int(result, 0, 0);
-	return 0;
-}
-
-static void
-find_prepared(void *ctx, struct sql *sql)
-{
-	const struct slot_drop *drop = ctx;
-
-	if (drop->role && !drop->last)
-		sql_add(sql, "SELECT gid FROM pg_prepared_xacts WHERE owner = %L AND database = current_database()"
-		             " LIMIT 1",
-		        drop->slot->name);
-}
-
-static int
-keep_prepared(void *ctx, const PGresult *result, struct berth_error *e)
-{
-	struct slot_drop *drop = ctx;
-
-	snprintf(drop->prepared, sizeof drop->prepared, "%s", flow_cell(result, 0, 0));
-	return 0;
-}
-
-static void
-roll_back(void *ctx, struct sql *sql)
-{
-	const struct slot_drop *drop = ctx;
-
-	if (*drop->prepared)
-		sql_add(sql, "ROLLBACK PREPARED %L", drop->prepared);
-}
-
-static const struct flow_step kick_steps[] = {
-	{ "end its sessions", end_sessions, count_survivors },
-	{ "find prepared transactions", find_prepared, keep_prepared, .wait = true },
-	{ "roll back", roll_back, .wait = true },
-	{ 0 },
-};
-
 /* ---- shrink: tables in batches, so that no transaction takes the whole lock table ---- */
 
 static void
 drop_some_tables(void *ctx, struct sql *sql)
 {
 	const struct slot_drop *drop = ctx;
-	struct sql body = { 0 };
 
-	sql_add(&body, "DECLARE doomed text; n int; BEGIN PERFORM FROM berth.slot WHERE ");
-	add_ours(&body, drop);
-	sql_add(&body,
-	        " FOR UPDATE; IF NOT FOUND THEN RAISE EXCEPTION 'fenced' USING ERRCODE = 'BE001'; END IF;"
-	        " SELECT string_agg(t.oid::regclass::text, ', '), count(*) INTO doomed, n FROM ("
-	        " SELECT c.oid FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace"
-	        " WHERE s.nspname = %L AND s.nspowner = %l AND c.relkind IN ('r', 'p') AND NOT c.relispartition"
-	        " LIMIT %d) t;"
-	        " IF n >= %d THEN EXECUTE 'DROP TABLE ' || doomed || ' CASCADE'; END IF; END",
-	        drop->slot->name, drop->role, TABLES_AT_ONCE, TABLES_AT_ONCE);
-	sql_add(sql, "DO %L", body.text);
-	sql_fini(&body);
+	slot_write_shrink(drop->site, drop->slot, drop->role, sql);
 }
 
 static void
@@ -206,10 +118,7 @@ count_tables(void *ctx, struct sql *sql)
 {
 	const struct slot_drop *drop = ctx;
 
-	sql_add(sql,
-	        "SELECT count(*) FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace"
-	        " WHERE s.nspname = %L AND s.nspowner = %l AND c.relkind IN ('r', 'p') AND NOT c.relispartition",
-	        drop->slot->name, drop->role);
+	slot_write_table_count(drop->slot, drop->role, sql);
 }
 
 static int
@@ -237,7 +146,7 @@ delete_row(void *ctx, struct sql *sql)
 	struct sql body = { 0 };
 
 	sql_add(&body, "BEGIN DELETE FROM berth.slot WHERE ");
-	add_ours(&body, drop);
+	slot_write_ours(drop->site, drop->slot, &body);
 	sql_add(&body, "; IF NOT FOUND THEN RAISE EXCEPTION 'fenced' USING ERRCODE = 'BE001'; END IF; END");
 	sql_add(sql, "DO %L", body.text);
 	sql_fini(&body);
@@ -341,8 +250,7 @@ on_dropped(void *ctx, const struct berth_error *e, const char *sqlstate)
 		return;
 	}
 	drop->last = true;
-	drop->rounds = 0;
-	kick(drop);
+	quiet(drop);
 }
 
 static void
@@ -352,16 +260,21 @@ on_shrunk(void *ctx, const struct berth_error *e, const char *sqlstate)
 
 	if (e)
 		fail(drop, e, sqlstate);
-	else if (drop->tables >= TABLES_AT_ONCE)
+	else if (drop->tables >= SHRINK_TABLES)
 		run(drop, shrink_steps, on_shrunk);
 	else
 		run(drop, drop_steps, on_dropped);
 }
 
 static void
-nobody_left(struct slot_drop *drop)
+on_quiet(void *arg, const struct berth_error *e)
 {
-	if (drop->last)
+	struct slot_drop *drop = arg;
+
+	drop->quiet = NULL;
+	if (e)
+		fail(drop, e, "");
+	else if (drop->last)
 		finish(drop, NULL);
 	else if (drop->role && drop->slot->kind == SLOT_SCHEMA)
 		run(drop, shrink_steps, on_shrunk);
@@ -370,38 +283,11 @@ nobody_left(struct slot_drop *drop)
 }
 
 static void
-on_kicked(void *ctx, const struct berth_error *e, const char *sqlstate)
+quiet(struct slot_drop *drop)
 {
-	struct slot_drop *drop = ctx;
-	struct berth_error alive;
-	int ms = KICK_LEAST_MS << (drop->rounds < 6 ? drop->rounds : 6);
-	struct timeval delay = { .tv_usec = (ms > KICK_MOST_MS ? KICK_MOST_MS : ms) * 1000 };
+	struct slot_quiet_config config = { .name = drop->slot->name, .role = drop->role, .prepared = !drop->last };
 
-	if (e) {
-		fail(drop, e, sqlstate);
-	} else if (drop->survivors == 0 && !*drop->prepared) {
-		nobody_left(drop);
-	} else if (++drop->rounds > KICK_ROUNDS) {
-		berth_error_set(&alive, BERTH_BUSY, "slot %s: %d sessions of its role do not end", drop->slot->name,
-		                drop->survivors);
-		finish(drop, &alive);
-	} else {
-		event_add(drop->again, &delay);
-	}
-}
-
-static void
-kick(struct slot_drop *drop)
-{
-	drop->survivors = 0;
-	drop->prepared[0] = '\0';
-	run(drop, kick_steps, on_kicked);
-}
-
-static void
-on_again(evutil_socket_t fd, short what, void *arg)
-{
-	kick(arg);
+	drop->quiet = slot_quiet_start(drop->site, drop->base, &config, on_quiet, drop);
 }
 
 /* No row at all: an earlier try was committed and its answer lost, or the claim never happened. */
@@ -413,7 +299,7 @@ on_quelled(void *ctx, const struct berth_error *e, const char *sqlstate)
 	if (e)
 		fail(drop, e, sqlstate);
 	else if (!drop->missing)
-		kick(drop);
+		quiet(drop);
 	else if (drop->anothers && drop->slot->fence)
 		finish_stale(drop);
 	else
@@ -429,10 +315,7 @@ slot_drop_start(const struct slot_site *site, struct event_base *base, struct sl
 	if (!drop)
 		abort();
 	assert(slot->state == SLOT_DROPPING && !slot->drop);
-	*drop = (struct slot_drop){ .site = site, .slot = slot, .done = done, .arg = arg };
-	drop->again = event_new(base, -1, 0, on_again, drop);
-	if (!drop->again)
-		abort();
+	*drop = (struct slot_drop){ .site = site, .base = base, .slot = slot, .done = done, .arg = arg };
 	slot->drop = drop;
 	run(drop, quell, on_quelled);
 }
@@ -440,10 +323,6 @@ slot_drop_start(const struct slot_site *site, struct event_base *base, struct sl
 void
 slot_drop_abandon(struct slot *slot)
 {
-	struct berth_error e;
-
-	if (!slot->drop || !event_pending(slot->drop->again, EV_TIMEOUT, NULL))
-		return;
-	berth_error_set(&e, BERTH_UNAVAILABLE, "berthd is leaving");
-	finish(slot->drop, &e);
+	if (slot->drop)
+		slot_quiet_abandon(slot->drop->quiet);
 }

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+/* Two conversations at a time, one answer. */
+#include "daemon/restore.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "daemon/base/log.h"
+#include "daemon/baseline.h"
+#include "daemon/image.h"
+#include "daemon/image_take.h"
+#include "daemon/lease.h"
+#include "daemon/pool.h"
+#include "daemon/redis/redis.h"
+#include "daemon/reset_copy.h"
+#include "daemon/slot_fill.h"
+#include "daemon/slot_guest.h"
+
+struct restore_asker {
+	restore_done *done;
+	void *arg;
+	struct restore_asker *next;
+};
+
+struct restore {
+	const struct restore_site *site;
+	struct lease *lease;      /* NULL once it has ended */
+	struct slot *slot;        /* talked to */
+	struct image_take *take;
+	bool baseline;
+	int under_way;
+	struct reset_result result;
+	struct berth_error error;
+	struct restore_asker *askers;
+	struct event *end;        /* it is over, in the next turn of the loop */
+};
+
+static void
+on_end(evutil_socket_t fd, short what, void *arg)
+{
+	struct restore *restore = arg;
+	struct restore_asker *asker;
+	bool failed = restore->error.code != BERTH_OK;
+
+	if (restore->lease)
+		restore->lease->restore = NULL;
+	restore->slot->restore = NULL;
+	image_take_free(restore->take);
+	pool_talk_end(restore->site->pool, restore->slot);
+	while ((asker = restore->askers)) {
+		restore->askers = asker->next;
+		asker->done(asker->arg, failed || restore->baseline ? NULL : &restore->result, failed ? &restore->error : NULL);
+		free(asker);
+	}
+	event_free(restore->end);
+	free(restore);
+}
+
+static void
+one_is_through(struct restore *restore, const struct berth_error *e)
+{
+	if (e && restore->error.code == BERTH_OK)
+		restore->error = *e;
+	if (--restore->under_way == 0)
+		event_active(restore->end, EV_TIMEOUT, 0);
+}
+
+static struct restore *
+restore_new(const struct restore_site *site, struct lease *lease)
+{
+	struct restore *restore = calloc(1, sizeof *restore);
+
+	if (!restore)
+		abort();
+	assert(lease->state == LEASE_HELD && !lease->seal && !lease->restore);
+	*restore = (struct restore){ .site = site, .lease = lease, .slot = lease->slot };
+	restore->end = event_new(site->base, -1, 0, on_end, restore);
+	if (!restore->end)
+		abort();
+	lease->restore = restore->slot->restore = restore;
+	pool_talk_begin(restore->slot);
+	return restore;
+}
+
+/* ---- RESET ---- */
+
+static void
+on_reset(void *arg, const struct reset_result *result, const struct berth_error *e)
+{
+	struct restore *restore = arg;
+
+	if (result)
+		restore->result = *result;
+	one_is_through(restore, e);
+}
+
+static void
+on_flushed(void *arg, const struct berth_error *e)
+{
+	one_is_through(arg, e);
+}
+
+void
+restore_start(const struct restore_site *site, struct lease *lease, bool force)
+{
+	struct restore *restore = restore_new(site, lease);
+
+	restore->under_way = lease->redis ? 2 : 1;
+	if (lease->redis)
+		redis_slot_flush(site->redis, lease->redis, on_flushed, restore);
+	if (restore->slot->kind == SLOT_SCHEMA)
+		reset_start(site->slots, site->base, restore->slot, force, on_reset, restore);
+	else
+		reset_copy_start(site->slots, restore->slot, force, on_reset, restore);
+}
+
+/* ---- BASELINE ---- */
+
+static void
+on_known(void *arg, struct slot *slot, const struct berth_error *e)
+{
+	struct restore *restore = arg;
+
+	slot_close_guest(slot); /* the next one prepares another look */
+	if (!e)
+		log_info("lease.baseline", LOG_T("slot", slot->name), LOG_N("tables", slot->baseline->image->table_count),
+		         LOG_N("rows", slot->baseline->image->rows));
+	one_is_through(restore, e);
+}
+
+static void
+on_taken(void *arg, struct image *image, const struct berth_error *e)
+{
+	struct restore *restore = arg;
+
+	if (e)
+		one_is_through(restore, e);
+	else
+		slot_fill_baseline(restore->site->slots, restore->slot, image, on_known, restore);
+	image_unref(image);
+}
+
+void
+restore_baseline_start(const struct restore_site *site, struct lease *lease)
+{
+	struct restore *restore = restore_new(site, lease);
+
+	restore->baseline = true;
+	restore->under_way = 1;
+	slot_open_guest(site->slots, restore->slot);
+	restore->take = image_take_start(site->slots, restore->slot->guest, restore->slot, false, on_taken, restore);
+}
+
+/* ---- */
+
+void
+restore_join(struct restore *restore, restore_done *done, void *arg)
+{
+	struct restore_asker *asker = calloc(1, sizeof *asker);
+
+	if (!asker)
+		abort();
+	*asker = (struct restore_asker){ done, arg, restore->askers };
+	restore->askers = asker;
+}
+
+bool
+restore_is_baseline(const struct restore *restore)
+{
+	return restore->baseline;
+}
+
+void
+restore_orphan(struct lease *lease)
+{
+	lease->restore->lease = NULL;
+	lease->restore = NULL;
+}
+
+void
+restore_abandon(struct restore *restore)
+{
+	struct berth_error e;
+
+	reset_abandon(restore->slot);
+	if (!restore->take)
+		return;
+	berth_error_set(&e, BERTH_UNAVAILABLE, "berthd is leaving");
+	restore->under_way = 1;
+	one_is_through(restore, &e);
+}

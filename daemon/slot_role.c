@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/* One place for what a slot's role is. */
+#include "daemon/slot_role.h"
+
+#include <stdio.h>
+
+#include "daemon/config.h"
+#include "daemon/pg/pg.h"
+#include "daemon/pg/scram.h"
+
+void
+slot_role_create(const struct slot_site *site, const struct slot *slot, struct sql *sql)
+{
+	char verifier[SCRAM_TEXT];
+
+	scram_verifier(slot->password, site->config->scram_iterations, verifier);
+	sql_add(sql, "CREATE ROLE %I LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE CONNECTION LIMIT %d PASSWORD %L"
+	             " IN ROLE berth_lease",
+	        slot->name, site->config->role_connections, verifier);
+}
+
+void
+slot_role_password(const struct slot_site *site, const struct slot *slot, struct sql *sql)
+{
+	char verifier[SCRAM_TEXT];
+
+	scram_verifier(slot->password, site->config->scram_iterations, verifier);
+	sql_add(sql, "ALTER ROLE %I LOGIN CONNECTION LIMIT %d PASSWORD %L", slot->name, site->config->role_connections,
+	        verifier);
+}
+
+/* From 16 on membership alone does not carry the right to act as the role. */
+void
+slot_role_join(const struct slot_site *site, const struct slot *slot, struct sql *sql)
+{
+	const struct pg_facts *facts = pg_facts(site->pg);
+
+	if (!facts || facts->superuser)
+		return;
+	sql_add(sql, "GRANT %I TO CURRENT_USER%s", slot->name,
+	        facts->version >= 160000 ? " WITH INHERIT TRUE, SET TRUE" : "");
+}
+
+void
+slot_role_settings(const struct slot_site *site, const struct slot *slot, struct sql *sql)
+{
+	struct sql body = { 0 };
+
+	sql_add(&body,
+	        "DECLARE d name; BEGIN FOR d IN SELECT datname FROM pg_catalog.pg_db_role_setting s"
+	        " JOIN pg_catalog.pg_database b ON b.oid = s.setdatabase JOIN pg_catalog.pg_roles r ON r.oid = s.setrole"
+	        " WHERE r.rolname = %L LOOP EXECUTE pg_catalog.format('ALTER ROLE %%I IN DATABASE %%I RESET ALL', %L, d);"
+	        " END LOOP; ALTER ROLE %I RESET ALL; ",
+	        slot->name, slot->name, slot->name);
+	sql_add(&body,
+	        "ALTER ROLE %I SET search_path = \"$user\", public; ALTER ROLE %I SET jit = off;"
+	        " ALTER ROLE %I SET statement_timeout = %d; ALTER ROLE %I SET idle_in_transaction_session_timeout = %d; END",
+	        slot->name, slot->name, slot->name, site->config->statement_timeout_ms, slot->name,
+	        site->config->idle_in_transaction_ms);
+	sql_add(sql, "DO %L", body.text);
+	sql_fini(&body);
+}
+
+void
+slot_role_settings_differ(const struct slot_site *site, const struct slot *slot, struct sql *sql)
+{
+	sql_add(sql,
+	        "(SELECT pg_catalog.array_agg(c ORDER BY c COLLATE \"C\") FROM pg_catalog.pg_db_role_setting s"
+	        " JOIN pg_catalog.pg_roles r ON r.oid = s.setrole, pg_catalog.unnest(s.setconfig) c WHERE r.rolname = %L)"
+	        " IS DISTINCT FROM ARRAY['idle_in_transaction_session_timeout=%d', 'jit=off',"
+	        " 'search_path=\"$user\", public', 'statement_timeout=%d']",
+	        slot->name, site->config->idle_in_transaction_ms, site->config->statement_timeout_ms);
+}

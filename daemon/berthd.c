@@ -17,6 +17,7 @@
 #include "daemon/pg/target.h"
 #include "daemon/redis/redis.h"
 #include "daemon/redis/url.h"
+#include "daemon/template_sweep.h"
 
 enum { LOOK_MS = 20, LEAVE_MS = 5000, EXIT_AGAIN = 75, PREFIX_MAX = 40 };
 
@@ -58,6 +59,7 @@ on_registry_ready(void *arg)
 	enums_up(&berthd->enums);
 	gate_up(&berthd->gate);
 	pool_up(&berthd->pool);
+	templates_up(&berthd->templates);
 	book_serve(&berthd->book);
 }
 
@@ -67,6 +69,7 @@ on_registry_down(void *arg)
 	struct berthd *berthd = arg;
 
 	pool_down(&berthd->pool);
+	templates_down(&berthd->templates);
 	enums_down(&berthd->enums);
 }
 
@@ -100,16 +103,34 @@ on_enums_came(void *arg)
 	book_serve(&berthd->book);
 }
 
+static void
+on_registry_pulse(void *arg)
+{
+	struct berthd *berthd = arg;
+
+	berthd->pool.runners = berthd->registry.runners;
+	templates_sweep(&berthd->templates);
+}
+
 static const struct registry_events registry_events = {
-	.ready = on_registry_ready, .down = on_registry_down, .fenced = on_fenced, .inherit = on_inherit,
+	.ready = on_registry_ready, .pulse = on_registry_pulse, .down = on_registry_down, .fenced = on_fenced, .inherit = on_inherit,
 };
+
+static struct seal *
+seal_of(const struct slot *slot)
+{
+	return slot->lease ? slot->lease->seal : NULL;
+}
 
 static void
 on_slot_free(void *arg, struct slot *slot)
 {
 	struct berthd *berthd = arg;
 
-	book_serve(&berthd->book);
+	if (seal_of(slot))
+		seal_proof_built(seal_of(slot), slot);
+	else
+		book_serve(&berthd->book);
 }
 
 static void
@@ -117,15 +138,18 @@ on_slot_failed(void *arg, struct slot *slot, const struct berth_error *e)
 {
 	struct berthd *berthd = arg;
 
-	book_slot_failed(&berthd->book, slot, e);
+	if (seal_of(slot))
+		seal_proof_failed(seal_of(slot), slot, e);
+	else
+		book_slot_failed(&berthd->book, slot, e);
 }
 
 static void
-on_slot_refused(void *arg, enum slot_kind kind)
+on_slot_refused(void *arg, struct shelf *shelf)
 {
 	struct berthd *berthd = arg;
 
-	book_slot_refused(&berthd->book, kind);
+	book_slot_refused(&berthd->book, shelf);
 }
 
 static void
@@ -133,6 +157,7 @@ on_slot_gone(void *arg, const char *name)
 {
 	struct berthd *berthd = arg;
 
+	templates_settle(&berthd->templates);
 	book_serve(&berthd->book);
 }
 
@@ -140,6 +165,34 @@ static const struct pool_events pool_events = {
 	.free = on_slot_free, .failed = on_slot_failed, .refused = on_slot_refused,
 	.gone = on_slot_gone,
 };
+
+static void
+on_template_changed(void *arg, struct template *template)
+{
+	struct berthd *berthd = arg;
+
+	book_serve(&berthd->book);
+}
+
+static void
+on_template_failed(void *arg, struct template *template, const struct berth_error *e)
+{
+	struct berthd *berthd = arg;
+
+	book_template_failed(&berthd->book, template, e);
+}
+
+static const struct templates_events templates_events = {
+	.changed = on_template_changed, .failed = on_template_failed,
+};
+
+static void
+hand_over(void *arg, struct lease *lease, struct slot *proof)
+{
+	struct berthd *berthd = arg;
+
+	book_hand_over(&berthd->book, lease, proof);
+}
 
 static void
 on_redis_came(void *arg)
@@ -292,7 +345,8 @@ start_events(struct berthd *berthd)
 int
 berthd_start(struct berthd *berthd, struct berth_error *e)
 {
-	struct slot_site site = { .pg = &berthd->pg, .config = &berthd->config, .runner = berthd->registry.runner };
+	struct slot_site site = { .pg = &berthd->pg, .guests = &berthd->guests, .config = &berthd->config,
+		                  .runner = berthd->registry.runner };
 	struct book *book = &berthd->book;
 
 	berthd->started = clock_now();
@@ -305,11 +359,18 @@ berthd_start(struct berthd *berthd, struct berth_error *e)
 		return -1;
 	enums_init(&berthd->enums, berthd->base, &berthd->pg, &berthd->config, on_enums_came, berthd);
 	gate_init(&berthd->gate, berthd);
+	guests_init(&berthd->guests, berthd->base, berthd->dns, berthd->target, berthd->config.pg_deadline_ms);
 	pool_init(&berthd->pool, berthd->base, &site, &pool_events, berthd);
+	templates_init(&berthd->templates, berthd->base, &berthd->pool.site, &berthd->pool, berthd->registry.host,
+	               &templates_events, berthd);
+	berthd->seals = (struct seal_site){ .slots = &berthd->pool.site, .base = berthd->base, .pool = &berthd->pool,
+		                            .hand_over = hand_over, .arg = berthd };
 	redis_pool_init(&berthd->redis_pool, berthd->base,
 	                berthd->redis_default == REDIS_INDEX ? REDIS_INDEX : REDIS_ACL, berthd->config.pool_redis,
 	                on_redis_came, berthd);
 	start_redis(berthd);
+	berthd->restores = (struct restore_site){ .slots = &berthd->pool.site, .base = berthd->base,
+		                                  .pool = &berthd->pool, .redis = berthd->redis };
 	start_pg(berthd);
 	*book = (struct book){ .base = berthd->base, .config = &berthd->config, .pg = &berthd->pg,
 		               .pool = &berthd->pool, .redis_pool = &berthd->redis_pool, .redis = berthd->redis,
@@ -427,6 +488,23 @@ on_signal(evutil_socket_t signal, short what, void *arg)
 	}
 }
 
+/* What is under way with slots ends, now that nobody answers it any more. */
+static void
+abandon_talks(struct berthd *berthd)
+{
+	struct slot *slot;
+
+	for (int state = 0; state < SLOT_STATE_COUNT; state++) {
+		TAILQ_FOREACH(slot, &berthd->pool.lists[state], link) {
+			if (slot->seal)
+				seal_abandon(slot->seal);
+			if (slot->restore)
+				restore_abandon(slot->restore);
+		}
+	}
+	event_base_loop(berthd->base, EVLOOP_NONBLOCK);
+}
+
 void
 berthd_fini(struct berthd *berthd)
 {
@@ -438,9 +516,12 @@ berthd_fini(struct berthd *berthd)
 		book_end(book->by_id, LEASE_END_SHUTDOWN);
 	registry_fini(&berthd->registry);
 	pg_fini(&berthd->pg);
+	guests_fini(&berthd->guests);
+	abandon_talks(berthd);
 	enums_fini(&berthd->enums);
 	gate_fini(&berthd->gate);
 	pool_fini(&berthd->pool);
+	templates_fini(&berthd->templates);
 	book_fini(book);
 	redis_pool_close(&berthd->redis_pool);
 	redis_free(berthd->redis); /* claims that are under way tell the pool that they failed */

@@ -14,7 +14,11 @@
 #include "daemon/pg/pg.h"
 #include "daemon/pool.h"
 #include "daemon/redis_pool.h"
+#include "daemon/pg/guest.h"
 #include "daemon/registry.h"
+#include "daemon/restore.h"
+#include "daemon/seal.h"
+#include "daemon/template.h"
 #include "proto/verbs.h"
 
 struct evdns_base;
@@ -33,7 +37,11 @@ struct berthd {
 	struct registry registry;
 	struct redis *redis;        /* without redis_url: for private servers alone */
 	struct redis_pool redis_pool;
+	struct guests guests;
 	struct pool pool;
+	struct templates templates;
+	struct seal_site seals;
+	struct restore_site restores;
 	struct enums enums;
 	struct gate gate;
 	struct book book;

@@ -16,7 +16,10 @@
 #include "daemon/pool.h"
 #include "daemon/redis_pool.h"
 #include "daemon/registry.h"
+#include "daemon/restore.h"
+#include "daemon/seal.h"
 #include "daemon/session.h"
+#include "daemon/template.h"
 
 /* A Redis slot on its way to the one lease that it is made for. Outlives the lease if that ends first. */
 struct errand {
@@ -47,8 +50,10 @@ static int64_t
 deadline(const struct lease *lease, enum lease_end *ret_why)
 {
 	const struct config *config = lease->book->config;
+	struct lease_times times = { clock_ms(config->ttl_max_ms), clock_ms(config->grace_ms),
+		                     clock_ms(config->template_build_ms) };
 
-	return lease_deadline(lease, clock_ms(config->ttl_max_ms), clock_ms(config->grace_ms), ret_why);
+	return lease_deadline(lease, &times, ret_why);
 }
 
 int64_t
@@ -185,14 +190,38 @@ end_redis(struct lease *lease)
 	lease->redis = NULL;
 }
 
+/* `again`: its holder has given it back, so that it can be handed out again. */
 static void
-end_slot(struct lease *lease)
+end_slot(struct lease *lease, bool again)
 {
 	struct slot *slot = lease->slot;
 
 	lease->slot = NULL;
 	if (slot)
-		pool_release(lease->book->pool, slot);
+		pool_release(lease->book->pool, slot, again);
+}
+
+/* WAITING → next: what it waits for does not wait with it. */
+static void
+leave_waiting(struct lease *lease, enum lease_state next)
+{
+	assert(lease->state == LEASE_WAITING);
+	lease->state = next;
+	if (lease->want.template)
+		template_wait(lease->want.template, -1);
+}
+
+/* A builder that ends without having sealed is replaced by the next. */
+static void
+end_template(struct lease *lease)
+{
+	struct template *template = lease->want.template;
+
+	if (!template)
+		return;
+	if (lease_builds(lease))
+		template_give_up(template, NULL);
+	template_release(template);
 }
 
 static void
@@ -228,7 +257,13 @@ book_end(struct lease *lease, enum lease_end why)
 		queue_remove(&book->queue, &lease->place);
 	if (lease->state == LEASE_HELD)
 		book->held--;
-	if (lease->state != LEASE_FAILED) {
+	if (lease->state == LEASE_WAITING)
+		leave_waiting(lease, LEASE_FAILED);
+	if (lease->seal)
+		seal_orphan(lease);
+	if (lease->restore)
+		restore_orphan(lease);
+	if (lease->failure.code == BERTH_OK || lease->state != LEASE_FAILED) {
 		berth_error_set(&lease->failure, why == LEASE_END_SHUTDOWN ? BERTH_UNAVAILABLE : BERTH_NOLEASE, "lease %s has ended: %s", lease->id,
 		                lease_end_words(why));
 		lease->state = LEASE_FAILED;
@@ -237,7 +272,8 @@ book_end(struct lease *lease, enum lease_end why)
 	while ((binding = LIST_FIRST(&lease->bindings)))
 		unbind(binding);
 	end_redis(lease);
-	end_slot(lease);
+	end_slot(lease, why == LEASE_END_RELEASED);
+	end_template(lease);
 	unlink_key(lease);
 	HASH_DELETE(by_id, book->by_id, lease);
 	event_free(lease->timer);
@@ -255,10 +291,10 @@ fail(struct lease *lease, const struct berth_error *e)
 	         LOG_T("why", e->message));
 	if (lease->place.run)
 		queue_remove(&lease->book->queue, &lease->place);
-	lease->state = LEASE_FAILED;
+	leave_waiting(lease, LEASE_FAILED);
 	lease->failure = *e;
 	end_redis(lease);
-	end_slot(lease);
+	end_slot(lease, false);
 	wake(lease);
 	measure_demand(lease->book);
 }
@@ -319,6 +355,26 @@ prepare_redis(struct lease *lease)
 		redis_claim_start(book->redis, lease->want.redis, on_errand, lease->errand);
 }
 
+/* What its slot comes from; NULL while that is not known. A builder begins with an empty one. */
+static struct shelf *
+shelf_of(const struct lease *lease)
+{
+	struct template *template = lease->want.template;
+
+	if (template && template->state == TEMPLATE_SEALED)
+		return &template->shelf;
+	if (template && !template_wants_builder(template))
+		return NULL;
+	return &lease->book->pool->plain[lease->want.kind];
+}
+
+/* Whether its slot is built for it alone. A builder's is not: it has its name when the template is sealed. */
+static bool
+is_named(const struct lease *lease)
+{
+	return *lease->want.name && (!lease->want.template || lease->want.template->state == TEMPLATE_SEALED);
+}
+
 static void
 name_in_use(struct lease *lease, const struct slot *slot)
 {
@@ -338,13 +394,14 @@ static void
 prepare_slot(struct lease *lease)
 {
 	struct book *book = lease->book;
+	struct shelf *shelf = shelf_of(lease);
 	struct slot *slot;
 
-	if (!*lease->want.name || lease->slot)
+	if (!is_named(lease) || !shelf || lease->slot)
 		return;
 	slot = pool_find(book->pool, lease->want.name);
 	if (!slot)
-		lease->slot = pool_build_named(book->pool, lease->want.name, lease->want.kind, lease);
+		lease->slot = pool_build_for(book->pool, lease->want.name, shelf, lease);
 	else if (slot->state != SLOT_DROPPING && !slot->unwanted)
 		name_in_use(lease, slot);
 	/* else: what bore the name before is being dropped, and we come back when it is gone */
@@ -373,8 +430,9 @@ static bool
 can_grant(void *arg, struct lease *lease)
 {
 	const struct book *book = arg;
-	bool slot = *lease->want.name ? lease->slot && lease->slot->state == SLOT_FREE
-	                              : pool_find_free(book->pool, lease->want.kind) != NULL;
+	const struct shelf *shelf = shelf_of(lease);
+	bool slot = is_named(lease) ? lease->slot && lease->slot->state == SLOT_FREE
+	                            : shelf && pool_find_free(book->pool, shelf) != NULL;
 	bool redis = lease->want.redis == REDIS_NONE || lease->redis
 	             || (!redis_apart(lease) && book->redis_pool->free_count > 0);
 
@@ -385,14 +443,16 @@ static void
 grant(struct lease *lease)
 {
 	struct book *book = lease->book;
-	struct slot *slot = lease->slot ? lease->slot : pool_find_free(book->pool, lease->want.kind);
+	struct slot *slot = lease->slot ? lease->slot : pool_find_free(book->pool, shelf_of(lease));
 
 	lease->slot = slot;
 	if (lease->want.redis != REDIS_NONE && !lease->redis) {
 		lease->redis = redis_pool_take(book->redis_pool);
 		lease->redis->owner = lease;
 	}
-	lease->state = LEASE_HELD;
+	if (lease->want.template && template_wants_builder(lease->want.template))
+		template_give(lease->want.template, lease);
+	leave_waiting(lease, LEASE_HELD);
 	lease->failure.code = BERTH_OK;
 	lease->granted = lease->renewed = clock_now();
 	book->held++;
@@ -409,29 +469,52 @@ grant(struct lease *lease)
 	wake(lease);
 }
 
-static bool
-wants_pooled_slot(const struct lease *lease, enum slot_kind kind)
+/* A shelf whose template is not sealed (yet, or any more) is not built upon; what was counted there marked it. */
+static void
+demand_all(struct book *book)
 {
-	return !*lease->want.name && lease->want.kind == kind;
+	struct shelf *shelf;
+
+	TAILQ_FOREACH(shelf, &book->pool->shelves, link)
+		pool_demand(book->pool, shelf, shelf->key && !shelf->trusted ? 0 : shelf->wanted);
+}
+
+/* One lease at most builds a template; the others wait for what it makes. */
+static void
+count_slot(struct lease *lease)
+{
+	struct template *template = lease->want.template;
+	struct shelf *shelf = is_named(lease) ? NULL : shelf_of(lease);
+
+	if (!shelf || (template && shelf != &template->shelf && template->shelf.wanted++ > 0))
+		return;
+	shelf->wanted++;
 }
 
 static void
 measure_demand(struct book *book)
 {
-	int slots[SLOT_KINDS] = { 0 }, redis = 0;
 	struct lease *lease, *next;
+	struct shelf *shelf;
+	int redis = 0;
 
+	TAILQ_FOREACH(shelf, &book->pool->shelves, link)
+		shelf->wanted = 0;
 	if (book->queue.length > 0) {
 		HASH_ITER(by_id, book->by_id, lease, next) {
 			if (lease->state != LEASE_WAITING)
 				continue;
-			for (int kind = 0; kind < SLOT_KINDS; kind++)
-				slots[kind] += wants_pooled_slot(lease, kind);
+			if (lease->want.template && lease->want.template->state != TEMPLATE_SEALED)
+				lease->want.template->shelf.wanted = 0;
+		}
+		HASH_ITER(by_id, book->by_id, lease, next) {
+			if (lease->state != LEASE_WAITING)
+				continue;
+			count_slot(lease);
 			redis += lease->want.redis != REDIS_NONE && !redis_apart(lease);
 		}
 	}
-	for (int kind = 0; kind < SLOT_KINDS; kind++)
-		pool_demand(book->pool, kind, slots[kind]);
+	demand_all(book);
 	redis_pool_demand(book->redis_pool, redis);
 }
 
@@ -443,7 +526,7 @@ book_serve(struct book *book)
 	if (book->queue.length == 0)
 		return;
 	HASH_ITER(by_id, book->by_id, lease, next)
-		if (lease->state == LEASE_WAITING && (*lease->want.name || redis_apart(lease)))
+		if (lease->state == LEASE_WAITING && (is_named(lease) || redis_apart(lease)))
 			prepare(lease);
 	while ((lease = queue_next(&book->queue, can_grant, book)))
 		grant(lease);
@@ -463,18 +546,40 @@ book_slot_failed(struct book *book, struct slot *slot, const struct berth_error 
 		fail(lease, e);
 }
 
-/* The server says no again and again: those who wait for that kind hear it, rather than wait on. */
+/* The server says no again and again: those who wait for that shelf hear it, rather than wait on. */
 void
-book_slot_refused(struct book *book, enum slot_kind kind)
+book_slot_refused(struct book *book, struct shelf *shelf)
 {
-	const struct berth_error *why = &book->pool->why[kind];
 	struct lease *lease, *next;
 
-	if (book->pool->failures[kind] < REFUSALS_TOLD || why->code == BERTH_UNAVAILABLE)
+	if (shelf->failures < REFUSALS_TOLD || shelf->why.code == BERTH_UNAVAILABLE)
 		return;
 	HASH_ITER(by_id, book->by_id, lease, next)
-		if (lease->state == LEASE_WAITING && wants_pooled_slot(lease, kind))
-			fail(lease, why);
+		if (lease->state == LEASE_WAITING && !is_named(lease) && shelf_of(lease) == shelf)
+			fail(lease, &shelf->why);
+}
+
+void
+book_template_failed(struct book *book, struct template *template, const struct berth_error *e)
+{
+	struct lease *lease, *next;
+
+	HASH_ITER(by_id, book->by_id, lease, next)
+		if (lease->state == LEASE_WAITING && lease->want.template == template)
+			fail(lease, e);
+}
+
+void
+book_hand_over(struct book *book, struct lease *lease, struct slot *proof)
+{
+	struct slot *before = lease->slot;
+
+	lease->slot = proof;
+	pool_hold(book->pool, proof, lease);
+	pool_release(book->pool, before, false);
+	set_timer(lease);
+	registry_note_grant(book->registry, lease);
+	book_serve(book);
 }
 
 void
@@ -500,6 +605,11 @@ check_match(const struct lease *lease, const struct book_request *request, struc
 	if (request->name_said && strcmp(lease->want.name, request->want.name) != 0) {
 		berth_error_set(e, BERTH_BUSY, "run %s worker %s holds lease %s under another name; release it before "
 		                "asking for NAME %s", lease->run, lease->worker, lease->id, request->want.name);
+		return false;
+	}
+	if (request->want.template && lease->want.template != request->want.template) {
+		berth_error_set(e, BERTH_BUSY, "run %s worker %s holds lease %s of another template; release it before "
+		                "asking for TEMPLATE %.80s", lease->run, lease->worker, lease->id, request->want.template->key);
 		return false;
 	}
 	return true;
@@ -548,6 +658,10 @@ lease_new(struct book *book, const struct book_request *request)
 	lease->want = request->want;
 	lease->detached = request->want.detach;
 	lease->created = lease->renewed = lease->left = clock_now();
+	if (lease->want.template) {
+		template_hold(lease->want.template);
+		template_wait(lease->want.template, 1);
+	}
 	snprintf(lease->id, sizeof lease->id, "%s-%u", book->registry->runner, ++book->serial);
 	snprintf(lease->run, sizeof lease->run, "%s", request->run);
 	snprintf(lease->worker, sizeof lease->worker, "%s", request->worker);
@@ -662,6 +776,21 @@ oldest_with_redis(const struct book *book)
 }
 
 static void
+say_template(const struct lease *lease, char *buffer, size_t size)
+{
+	const struct template *template = lease->want.template;
+
+	if (template->state == TEMPLATE_THEIRS && *template->builder)
+		snprintf(buffer, size, "template %.80s is being built by %s", template->key, template->builder);
+	else if (template->state == TEMPLATE_OURS && template->lease)
+		snprintf(buffer, size, "template %.80s is being built by %s", template->key, template->builder);
+	else if (template->state == TEMPLATE_OURS)
+		snprintf(buffer, size, "a slot to build template %.80s in is being made", template->key);
+	else
+		snprintf(buffer, size, "the registry is asked for template %.80s", template->key);
+}
+
+static void
 say_redis(const struct lease *lease, char *buffer, size_t size)
 {
 	const struct book *book = lease->book;
@@ -688,14 +817,15 @@ book_why(const struct lease *lease, char *buffer, size_t size)
 		snprintf(buffer, size, "%s", e.message);
 	else if (lease->failure.code != BERTH_OK)
 		snprintf(buffer, size, "%s", lease->failure.message);
-	else if (*lease->want.name && !lease->slot)
+	else if (lease->want.template && lease->want.template->state != TEMPLATE_SEALED)
+		say_template(lease, buffer, size);
+	else if (is_named(lease) && !lease->slot)
 		snprintf(buffer, size, "what was called %s before is being dropped", lease->want.name);
-	else if (*lease->want.name && lease->slot->state == SLOT_BUILDING)
+	else if (is_named(lease) && lease->slot->state == SLOT_BUILDING)
 		snprintf(buffer, size, "%s is being built", lease->want.name);
-	else if (!*lease->want.name && !pool_find_free(book->pool, lease->want.kind))
-		snprintf(buffer, size, "%s%s",
-		         book->pool->failures[lease->want.kind] ? "no slot can be built: " : "a slot is being built",
-		         book->pool->failures[lease->want.kind] ? book->pool->why[lease->want.kind].message : "");
+	else if (!is_named(lease) && !pool_find_free(book->pool, shelf_of(lease)))
+		snprintf(buffer, size, "%s%s", shelf_of(lease)->failures ? "no slot can be built: " : "a slot is being built",
+		         shelf_of(lease)->failures ? shelf_of(lease)->why.message : "");
 	else if (lease->errand)
 		snprintf(buffer, size, "a %s Redis is being prepared", redis_mode_word(lease->want.redis));
 	else

@@ -20,6 +20,7 @@ struct pg;
 struct pool;
 struct redis_pool;
 struct registry;
+struct template;
 
 struct book_stats {
 	long acquires, grants, longest_wait_us;
@@ -89,7 +90,10 @@ void book_told(struct lease *lease);
 void book_serve(struct book *book);
 /* Events of the pool and of redis. */
 void book_slot_failed(struct book *book, struct slot *slot, const struct berth_error *e);
-void book_slot_refused(struct book *book, enum slot_kind kind);
+void book_slot_refused(struct book *book, struct shelf *shelf);
+void book_template_failed(struct book *book, struct template *template, const struct berth_error *e);
+/* The lease has sealed its template and goes on with the slot that was the proof. */
+void book_hand_over(struct book *book, struct lease *lease, struct slot *proof);
 void book_redis_lost(struct book *book, struct redis_slot *slot, const char *why);
 
 /* What the lease waits for, for people; NULL when it does not wait. Points into `buffer` or a constant. */

@@ -50,6 +50,11 @@ enum config_flags {
 	NUMBER(idle_in_transaction_ms, 60000, 0, 2147483647, "idle_in_transaction_session_timeout of a lease's role") \
 	NUMBER(scram_iterations, 1, 1, 1000000, "SCRAM iterations (passwords are random; some Java drivers want 4096)") \
 	TEXT(database_template, "template1", 0, "what KIND database copies")                           \
+	TEXT(pg_dump, "", 0, "the pg_dump that templates are taken with (empty: one no older than the server is looked for)") \
+	NUMBER(template_build_ms, 600000, 100, 86400000, "ms that a builder has to migrate and seal a template") \
+	NUMBER(template_mb, 64, 1, 512, "MB of definitions and rows that a template of a schema may have") \
+	NUMBER(template_age_h, 336, 1, 1000000, "hours without use after which a template is dropped") \
+	NUMBER(templates_mb, 8192, 1, 2147483647, "MB that all templates may have; beyond it the least used are dropped") \
 	TEXT(enum_schema, "public", 0, "schema of the shared enum types")                             \
 	NUMBER(enum_lock, 12345, -2147483647, 2147483647, "advisory lock under which enums are made")  \
 	NUMBER(enum_wait_ms, 30000, 100, 3600000, "ms to wait for that lock")                          \

@@ -5,6 +5,8 @@
  *     WAITING ──→ HELD ──→ (ended)
  *        └──────→ FAILED ──→ (ended)
  *
+ * One that builds its template is HELD, too: template->lease is it, and what it holds is an empty slot.
+ *
  * book     owns every lease
  * binding  ties a lease to a session; the lease lives while it has one, or is detached
  */
@@ -24,7 +26,10 @@
 #include "proto/limits.h"
 
 struct lease;
+struct restore;
+struct seal;
 struct session;
+struct template;
 
 enum lease_state {
 	LEASE_WAITING, /* "queued", or "building" while something is being made for it alone */
@@ -38,6 +43,8 @@ enum lease_state {
 	X(GONE,      "holder gone")                    \
 	X(EXPIRED,   "ttl expired")                    \
 	X(MAXIMUM,   "hard maximum reached")           \
+	X(ABORTED,   "template given up")              \
+	X(LATE,      "template not sealed in time")    \
 	X(FAILED,    "could not be granted")           \
 	X(REDIS,     "redis slot lost")                \
 	X(SHUTDOWN,  "berthd is leaving")
@@ -51,6 +58,7 @@ enum lease_end {
 
 /* What ACQUIRE asked for. */
 struct lease_want {
+	struct template *template;       /* held; NULL for an empty slot */
 	enum slot_kind kind;
 	char name[LIMIT_NAME_BYTES + 1]; /* "" for any */
 	enum redis_mode redis;
@@ -82,6 +90,9 @@ struct lease {
 	struct slot *slot;               /* borrowed from the pool; while WAITING, one that is built for it */
 	struct redis_slot *redis;        /* owned until redis_slot_end() */
 	struct errand *errand;           /* a Redis slot is being made for it alone */
+	struct seal *seal;               /* its template is being sealed; frees itself */
+	bool sealed;                     /* it has sealed its template */
+	struct restore *restore;         /* a RESET or BASELINE is under way; frees itself */
 	bool detached;
 	int64_t created, granted, renewed, left; /* clock_now(); left: when the last binding went */
 	struct binding_list bindings;
@@ -93,8 +104,14 @@ struct lease {
 	UT_hash_handle by_id, by_key;
 };
 
+/* Whether it is the one that builds its template. */
+bool lease_builds(const struct lease *lease);
+/* What the settings allow a lease, in µs. */
+struct lease_times {
+	int64_t ttl_max, grace, build;
+};
 /* The moment at which the lease ends by itself, and why; INT64_MAX for never. */
-int64_t lease_deadline(const struct lease *lease, int64_t ttl_max, int64_t grace, enum lease_end *ret_why);
+int64_t lease_deadline(const struct lease *lease, const struct lease_times *times, enum lease_end *ret_why);
 
 const char *lease_state_word(const struct lease *lease); /* "queued", "building", "held", "failed" */
 const char *lease_end_words(enum lease_end why);

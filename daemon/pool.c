@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Slots on their way through BUILDING, FREE, HELD and DROPPING. */
+/* Slots on their way through BUILDING, FREE, HELD, CLEANING and DROPPING. */
 #include "daemon/pool.h"
 
 #include <assert.h>
@@ -10,11 +10,21 @@
 #include "daemon/base/clock.h"
 #include "daemon/base/log.h"
 #include "daemon/base/random.h"
+#include "daemon/baseline.h"
 #include "daemon/config.h"
 #include "daemon/pg/pg.h"
+#include "daemon/reset.h"
+#include "daemon/slot_clean.h"
 #include "daemon/slot_drop.h"
+#include "daemon/slot_guest.h"
+#include "daemon/slot_shrink.h"
 
-enum { RETRY_BASE_MS = 50, RETRY_MAX_MS = 5000, TRIM_MS = 1000 };
+enum {
+	RETRY_BASE_MS = 50, RETRY_MAX_MS = 5000,
+	TRIM_MS = 1000, DECAY_MS = 30000,
+	LOCKS_A_TABLE = 24,          /* measured: a table with its key, its index, its sequence and TOAST */
+	LOCKS_A_BATCH = SHRINK_TABLES * LOCKS_A_TABLE,
+};
 
 static void pump(struct pool *pool);
 
@@ -39,28 +49,40 @@ pool_surplus(const struct pool_view *view)
 	return surplus > 0 ? surplus : 0;
 }
 
+int
+pool_locks(int tables)
+{
+	return tables * LOCKS_A_TABLE;
+}
+
+bool
+pool_admits(int64_t budget, int64_t taken, int64_t locks)
+{
+	return taken == 0 || locks == 0 || taken + locks <= budget; /* one alone may be larger than the budget: it cannot wait for ever */
+}
+
 /* ---- moves ---- */
 
 static void
 move(struct pool *pool, struct slot *slot, enum slot_state next)
 {
-	pool->count[slot->kind][slot->state]--;
+	slot->shelf->count[slot->state]--;
 	slot_move(slot, next, pool->lists);
-	pool->count[slot->kind][next]++;
+	slot->shelf->count[next]++;
 }
 
 static void
 add(struct pool *pool, struct slot *slot)
 {
 	TAILQ_INSERT_TAIL(&pool->lists[slot->state], slot, link);
-	pool->count[slot->kind][slot->state]++;
+	slot->shelf->count[slot->state]++;
 }
 
 static void
 forget(struct pool *pool, struct slot *slot)
 {
 	TAILQ_REMOVE(&pool->lists[slot->state], slot, link);
-	pool->count[slot->kind][slot->state]--;
+	slot->shelf->count[slot->state]--;
 	slot_free(slot);
 }
 
@@ -70,6 +92,48 @@ delay(struct event *timer, int ms)
 	struct timeval tv = { .tv_sec = ms / 1000, .tv_usec = (ms % 1000) * 1000 };
 
 	event_add(timer, &tv);
+}
+
+/* ---- the server's lock table ---- */
+
+static int64_t
+locks_of(const struct slot *slot)
+{
+	const struct image *image = slot->baseline ? slot->baseline->image : slot->shelf->image;
+	int locks = pool_locks(image ? image->table_count : 0);
+
+	if (slot->state == SLOT_DROPPING)
+		return locks < LOCKS_A_BATCH && image ? locks : LOCKS_A_BATCH; /* who knows what its holder has made */
+	return locks;
+}
+
+/* Half of the lock table belongs to the holders, the other to all runners together. */
+static int64_t
+lock_budget(const struct pool *pool)
+{
+	const struct pg_facts *facts = pg_facts(pool->site.pg);
+	int runners = pool->runners > 0 ? pool->runners : 1;
+
+	return facts ? facts->locks / 2 / runners : 0;
+}
+
+static int64_t
+locks_taken(const struct pool *pool)
+{
+	const struct slot *slot;
+	int64_t taken = 0;
+
+	TAILQ_FOREACH(slot, &pool->lists[SLOT_BUILDING], link)
+		taken += locks_of(slot);
+	TAILQ_FOREACH(slot, &pool->lists[SLOT_DROPPING], link)
+		taken += slot->started ? locks_of(slot) : 0;
+	return taken;
+}
+
+static bool
+admits(const struct pool *pool, int64_t locks)
+{
+	return pool_admits(lock_budget(pool), locks_taken(pool), locks);
 }
 
 /* ---- dropping ---- */
@@ -139,6 +203,8 @@ start_drops(struct pool *pool)
 			return;
 		if (slot->started || (slot->retry && event_pending(slot->retry, EV_TIMEOUT, NULL)))
 			continue;
+		if (!admits(pool, locks_of(slot)))
+			return;
 		slot->started = true;
 		pool->dropping++;
 		slot_drop_start(&pool->site, pool->base, slot, on_dropped, pool);
@@ -146,6 +212,20 @@ start_drops(struct pool *pool)
 }
 
 /* ---- building ---- */
+
+/* A lease that it was built for hears of it; with the pool's or the shelf's end it does not matter why. */
+static void
+give_up(struct pool *pool, struct slot *slot)
+{
+	struct berth_error e;
+
+	if (slot->lease) {
+		berth_error_set(&e, BERTH_UNAVAILABLE, "%s is not needed any more", slot->name);
+		pool->events->failed(pool->arg, slot, &e);
+	}
+	assert(!slot->lease);
+	move(pool, slot, SLOT_DROPPING);
+}
 
 static void
 build_failed(struct pool *pool, struct slot *slot, const struct berth_error *e)
@@ -158,13 +238,12 @@ build_failed(struct pool *pool, struct slot *slot, const struct berth_error *e)
 		pool->events->failed(pool->arg, slot, e);
 		assert(!slot->lease);
 	} else {
-		pool->why[slot->kind] = *e;
-		delay(pool->retry[slot->kind], random_backoff_ms(pool->failures[slot->kind]++, RETRY_BASE_MS,
-		                                                 RETRY_MAX_MS));
+		slot->shelf->why = *e;
+		delay(slot->shelf->retry, random_backoff_ms(slot->shelf->failures++, RETRY_BASE_MS, RETRY_MAX_MS));
 	}
 	move(pool, slot, SLOT_DROPPING);
 	if (!lease)
-		pool->events->refused(pool->arg, slot->kind);
+		pool->events->refused(pool->arg, slot->shelf);
 }
 
 static void
@@ -175,10 +254,10 @@ on_built(void *arg, struct slot *slot, const struct berth_error *e)
 	pool->stats.builds++;
 	if (e) {
 		build_failed(pool, slot, e);
-	} else if (pool->closing || slot->unwanted) {
-		move(pool, slot, SLOT_DROPPING); /* nobody wants it any more */
+	} else if (pool->closing || slot->unwanted || slot->shelf->closed) {
+		give_up(pool, slot); /* nobody wants it any more */
 	} else {
-		pool->failures[slot->kind] = 0;
+		slot->shelf->failures = 0;
 		move(pool, slot, SLOT_FREE);
 		log_debug("slot.build", LOG_T("slot", slot->name), LOG_N("fence", slot->fence));
 		pool->events->free(pool->arg, slot);
@@ -187,10 +266,11 @@ on_built(void *arg, struct slot *slot, const struct berth_error *e)
 }
 
 static struct slot *
-build(struct pool *pool, const char *name, enum slot_kind kind, struct lease *lease)
+build(struct pool *pool, const char *name, struct shelf *shelf, struct lease *lease)
 {
-	struct slot *slot = slot_new(name, kind);
+	struct slot *slot = slot_new(name, shelf->kind);
 
+	slot->shelf = shelf;
 	slot->lease = lease;
 	add(pool, slot);
 	slot_build_start(&pool->site, slot, on_built, pool);
@@ -198,60 +278,73 @@ build(struct pool *pool, const char *name, enum slot_kind kind, struct lease *le
 }
 
 static int
-building(const struct pool *pool, bool anybodys, int kind)
+building(const struct pool *pool, const struct shelf *shelf)
 {
 	const struct slot *slot;
 	int n = 0;
 
 	TAILQ_FOREACH(slot, &pool->lists[SLOT_BUILDING], link)
-		n += !anybodys || (!slot->lease && (int)slot->kind == kind);
+		n += !shelf || (!slot->lease && slot->shelf == shelf);
 	return n;
 }
 
 static int
-free_ones(const struct pool *pool, enum slot_kind kind)
+free_ones(const struct pool *pool, const struct shelf *shelf)
 {
 	const struct slot *slot;
 	int n = 0;
 
 	TAILQ_FOREACH(slot, &pool->lists[SLOT_FREE], link)
-		n += !slot->lease && slot->kind == kind;
+		n += !slot->lease && slot->talks == 0 && slot->shelf == shelf;
 	return n;
 }
 
-static struct pool_view
-view_of(const struct pool *pool, enum slot_kind kind)
+/* As many shall be there as were wanted at once; those that are held count. */
+static int
+target_of(const struct shelf *shelf)
 {
-	const struct config *config = pool->site.config;
+	int rest = shelf->high - shelf->count[SLOT_HELD] - shelf->demand;
 
+	return rest > shelf->keep ? rest : shelf->keep;
+}
+
+static struct pool_view
+view_of(const struct pool *pool, const struct shelf *shelf)
+{
 	return (struct pool_view){
-		.target = kind == SLOT_SCHEMA ? config->pool_schemas : config->pool_databases,
-		.free = free_ones(pool, kind), .building = building(pool, true, kind),
-		.demand = pool->demand[kind], .busy = building(pool, false, 0), .at_once = config->builds,
+		.target = shelf->closed ? 0 : target_of(shelf), .free = free_ones(pool, shelf),
+		.building = building(pool, shelf) + shelf->count[SLOT_CLEANING], .demand = shelf->demand,
+		.busy = building(pool, NULL), .at_once = pool->site.config->builds,
 	};
 }
 
 static void
-start_builds(struct pool *pool, enum slot_kind kind)
+name_next(struct pool *pool, char name[LIMIT_NAME_BYTES + 1])
 {
-	const struct config *config = pool->site.config;
-	struct pool_view view = view_of(pool, kind);
+	snprintf(name, LIMIT_NAME_BYTES + 1, "%s%s_%u", pool->site.config->prefix, pool->site.runner, ++pool->serial);
+}
+
+static void
+start_builds(struct pool *pool, struct shelf *shelf)
+{
+	struct pool_view view = view_of(pool, shelf);
+	int64_t locks = pool_locks(shelf->image ? shelf->image->table_count : 0);
 	char name[LIMIT_NAME_BYTES + 1];
 
-	for (int n = pool_shortage(&view); n > 0; n--) {
-		snprintf(name, sizeof name, "%s%s_%u", config->prefix, pool->site.runner, ++pool->serial);
-		build(pool, name, kind, NULL);
+	for (int n = pool_shortage(&view); n > 0 && admits(pool, locks); n--) {
+		name_next(pool, name);
+		build(pool, name, shelf, NULL);
 	}
 }
 
 /* A burst may come again in a moment: what is too much goes only if it still is a little later. */
 static void
-trim(struct pool *pool, enum slot_kind kind)
+trim(struct pool *pool, struct shelf *shelf)
 {
-	struct pool_view view = view_of(pool, kind);
+	struct pool_view view = view_of(pool, shelf);
 	struct slot *slot;
 
-	for (int n = pool_surplus(&view); n > 0 && (slot = pool_find_free(pool, kind)); n--)
+	for (int n = pool_surplus(&view); n > 0 && (slot = pool_find_free(pool, shelf)); n--)
 		move(pool, slot, SLOT_DROPPING);
 }
 
@@ -259,31 +352,57 @@ static void
 on_trim(evutil_socket_t fd, short what, void *arg)
 {
 	struct pool *pool = arg;
+	struct shelf *shelf;
 
-	for (int kind = 0; kind < SLOT_KINDS; kind++)
-		trim(pool, kind);
+	TAILQ_FOREACH(shelf, &pool->shelves, link)
+		trim(pool, shelf);
 	pump(pool);
 }
 
 static void
-mind_surplus(struct pool *pool, enum slot_kind kind)
+mind_surplus(struct pool *pool, struct shelf *shelf)
 {
-	struct pool_view view = view_of(pool, kind);
+	struct pool_view view = view_of(pool, shelf);
 
 	if (pool_surplus(&view) > 0 && !event_pending(pool->trim, EV_TIMEOUT, NULL))
 		delay(pool->trim, TRIM_MS);
 }
 
 static void
+remember_high(struct shelf *shelf)
+{
+	int wanted = shelf->count[SLOT_HELD] + shelf->demand;
+
+	if (shelf->key && wanted > shelf->high) /* of empty slots the settings say how many */
+		shelf->high = wanted;
+}
+
+static void
+on_decay(evutil_socket_t fd, short what, void *arg)
+{
+	struct pool *pool = arg;
+	struct shelf *shelf;
+
+	TAILQ_FOREACH(shelf, &pool->shelves, link) {
+		shelf->high -= (shelf->high + 3) / 4;
+		remember_high(shelf);
+		mind_surplus(pool, shelf);
+	}
+	delay(pool->decay, DECAY_MS);
+}
+
+static void
 pump(struct pool *pool)
 {
+	struct shelf *shelf;
+
 	if (!pool->open || !pg_up(pool->site.pg, NULL))
 		return;
-	for (int kind = 0; kind < SLOT_KINDS && !pool->closing; kind++)
-		if (!event_pending(pool->retry[kind], EV_TIMEOUT, NULL))
-			start_builds(pool, kind);
-	for (int kind = 0; kind < SLOT_KINDS; kind++)
-		mind_surplus(pool, kind);
+	TAILQ_FOREACH(shelf, &pool->shelves, link)
+		if (!pool->closing && !shelf->closed && !event_pending(shelf->retry, EV_TIMEOUT, NULL))
+			start_builds(pool, shelf);
+	TAILQ_FOREACH(shelf, &pool->shelves, link)
+		mind_surplus(pool, shelf);
 	start_drops(pool);
 }
 
@@ -293,7 +412,79 @@ on_retry_build(evutil_socket_t fd, short what, void *arg)
 	pump(arg);
 }
 
+/* ---- cleaning ---- */
+
+/* Before PostgreSQL 15 a role may make others its members, who would keep what they have been given. */
+static bool
+can_clean(const struct pool *pool, const struct slot *slot)
+{
+	const struct pg_facts *facts = pg_facts(pool->site.pg);
+
+	return slot->state == SLOT_HELD && slot->baseline && slot->kind == SLOT_SCHEMA && slot->shelf->image
+	       && slot->baseline->image == slot->shelf->image && !slot->named && !slot->doubt && !slot->shelf->closed
+	       && !pool->closing && pool->open && facts && facts->version >= 150000;
+}
+
+static void
+on_cleaned(void *arg, struct slot *slot, const struct berth_error *e)
+{
+	struct pool *pool = arg;
+
+	pool->stats.cleans++;
+	if (e) {
+		pool->stats.clean_failures++;
+		log_warn("slot.clean_failed", LOG_T("slot", slot->name), LOG_T("why", e->message));
+	}
+	if (e || pool->closing || slot->shelf->closed) {
+		move(pool, slot, SLOT_DROPPING);
+	} else {
+		move(pool, slot, SLOT_FREE);
+		log_debug("slot.clean", LOG_T("slot", slot->name), LOG_N("fence", slot->fence));
+		pool->events->free(pool->arg, slot);
+	}
+	pump(pool);
+}
+
 /* ---- what others ask for ---- */
+
+void
+pool_add_shelf(struct pool *pool, struct shelf *shelf)
+{
+	shelf->retry = event_new(pool->base, -1, 0, on_retry_build, pool);
+	if (!shelf->retry)
+		abort();
+	TAILQ_INSERT_TAIL(&pool->shelves, shelf, link);
+}
+
+void
+pool_close_shelf(struct pool *pool, struct shelf *shelf)
+{
+	struct slot *slot;
+
+	shelf->closed = true;
+	while ((slot = pool_find_free(pool, shelf)))
+		move(pool, slot, SLOT_DROPPING);
+	pump(pool);
+}
+
+void
+pool_remove_shelf(struct pool *pool, struct shelf *shelf)
+{
+	assert(shelf_slots(shelf) == 0);
+	TAILQ_REMOVE(&pool->shelves, shelf, link);
+	event_free(shelf->retry);
+	shelf->retry = NULL;
+}
+
+int
+shelf_slots(const struct shelf *shelf)
+{
+	int n = 0;
+
+	for (int state = 0; state < SLOT_STATE_COUNT; state++)
+		n += shelf->count[state];
+	return n;
+}
 
 void
 pool_init(struct pool *pool, struct event_base *base, const struct slot_site *site,
@@ -301,15 +492,19 @@ pool_init(struct pool *pool, struct event_base *base, const struct slot_site *si
 {
 	*pool = (struct pool){ .site = *site, .base = base, .events = events, .arg = arg };
 	pool->trim = event_new(base, -1, 0, on_trim, pool);
-	if (!pool->trim)
+	pool->decay = event_new(base, -1, 0, on_decay, pool);
+	if (!pool->trim || !pool->decay)
 		abort();
+	delay(pool->decay, DECAY_MS);
 	for (int i = 0; i < SLOT_STATE_COUNT; i++)
 		TAILQ_INIT(&pool->lists[i]);
+	TAILQ_INIT(&pool->shelves);
 	for (int kind = 0; kind < SLOT_KINDS; kind++) {
-		pool->retry[kind] = event_new(base, -1, 0, on_retry_build, pool);
-		if (!pool->retry[kind])
-			abort();
+		pool->plain[kind].kind = (enum slot_kind)kind;
+		pool_add_shelf(pool, &pool->plain[kind]);
 	}
+	pool->plain[SLOT_SCHEMA].keep = site->config->pool_schemas;
+	pool->plain[SLOT_DATABASE].keep = site->config->pool_databases;
 }
 
 void
@@ -320,21 +515,26 @@ pool_fini(struct pool *pool)
 	for (int state = 0; state < SLOT_STATE_COUNT; state++) {
 		while ((slot = TAILQ_FIRST(&pool->lists[state]))) {
 			slot_drop_abandon(slot);
+			slot_clean_abandon(slot);
+			reset_abandon(slot);
 			forget(pool, slot);
 		}
 	}
 	event_free(pool->trim);
+	event_free(pool->decay);
 	for (int kind = 0; kind < SLOT_KINDS; kind++)
-		event_free(pool->retry[kind]);
+		pool_remove_shelf(pool, &pool->plain[kind]);
 }
 
 void
 pool_up(struct pool *pool)
 {
+	struct shelf *shelf;
+
 	pool->open = true;
-	for (int kind = 0; kind < SLOT_KINDS; kind++) {
-		pool->failures[kind] = 0;
-		event_del(pool->retry[kind]);
+	TAILQ_FOREACH(shelf, &pool->shelves, link) {
+		shelf->failures = 0;
+		event_del(shelf->retry);
 	}
 	pump(pool);
 }
@@ -346,24 +546,25 @@ pool_down(struct pool *pool)
 }
 
 void
-pool_demand(struct pool *pool, enum slot_kind kind, int waiting)
+pool_demand(struct pool *pool, struct shelf *shelf, int waiting)
 {
-	bool more = waiting > pool->demand[kind];
+	bool more = waiting > shelf->demand;
 
-	pool->demand[kind] = waiting;
+	shelf->demand = waiting;
+	remember_high(shelf);
 	if (more)
 		pump(pool);
 	else
-		mind_surplus(pool, kind);
+		mind_surplus(pool, shelf);
 }
 
 struct slot *
-pool_find_free(struct pool *pool, enum slot_kind kind)
+pool_find_free(struct pool *pool, const struct shelf *shelf)
 {
 	struct slot *slot;
 
 	TAILQ_FOREACH(slot, &pool->lists[SLOT_FREE], link)
-		if (slot->kind == kind && !slot->lease)
+		if (slot->shelf == shelf && !slot->lease && slot->talks == 0)
 			return slot;
 	return NULL;
 }
@@ -374,6 +575,7 @@ pool_hold(struct pool *pool, struct slot *slot, struct lease *lease)
 	assert(!slot->lease || slot->lease == lease);
 	slot->lease = lease;
 	move(pool, slot, SLOT_HELD);
+	remember_high(slot->shelf);
 	pump(pool);
 }
 
@@ -390,20 +592,57 @@ pool_find(struct pool *pool, const char *name)
 }
 
 struct slot *
-pool_build_named(struct pool *pool, const char *name, enum slot_kind kind, struct lease *lease)
+pool_build_for(struct pool *pool, const char *name, struct shelf *shelf, struct lease *lease)
 {
-	assert(!pool_find(pool, name));
-	return build(pool, name, kind, lease);
+	char generated[LIMIT_NAME_BYTES + 1];
+	struct slot *slot;
+
+	if (!name)
+		name_next(pool, generated);
+	assert(!name || !pool_find(pool, name));
+	slot = build(pool, name ? name : generated, shelf, lease);
+	slot->named = name != NULL;
+	return slot;
+}
+
+static void
+let_go(struct pool *pool, struct slot *slot)
+{
+	bool again = slot->again && can_clean(pool, slot);
+
+	if (slot->guest)
+		slot_close_guest(slot);
+	move(pool, slot, again ? SLOT_CLEANING : SLOT_DROPPING);
+	if (again)
+		slot_clean_start(&pool->site, pool->base, slot, on_cleaned, pool);
 }
 
 void
-pool_release(struct pool *pool, struct slot *slot)
+pool_release(struct pool *pool, struct slot *slot, bool again)
 {
 	slot->lease = NULL;
-	if (slot->state == SLOT_BUILDING)
-		slot->unwanted = true; /* on_built() drops it */
+	slot->again = again;
+	if (slot->state == SLOT_BUILDING || slot->talks > 0)
+		slot->unwanted = true; /* on_built() drops it, or pool_talk_end() lets it go */
 	else
-		move(pool, slot, SLOT_DROPPING);
+		let_go(pool, slot);
+	pump(pool);
+}
+
+void
+pool_talk_begin(struct slot *slot)
+{
+	assert(slot->state == SLOT_HELD || slot->state == SLOT_FREE);
+	slot->talks++;
+}
+
+void
+pool_talk_end(struct pool *pool, struct slot *slot)
+{
+	assert(slot->talks > 0);
+	if (--slot->talks > 0 || !slot->unwanted)
+		return;
+	let_go(pool, slot);
 	pump(pool);
 }
 
@@ -415,6 +654,7 @@ pool_adopt(struct pool *pool, const char *name, enum slot_kind kind, int64_t fen
 	if (pool_find(pool, name))
 		return;
 	slot = slot_new(name, kind);
+	slot->shelf = &pool->plain[kind];
 	slot->fence = fence;
 	add(pool, slot);
 	move(pool, slot, SLOT_DROPPING);
@@ -438,10 +678,10 @@ pool_close(struct pool *pool)
 int
 pool_size(const struct pool *pool)
 {
+	const struct shelf *shelf;
 	int n = 0;
 
-	for (int kind = 0; kind < SLOT_KINDS; kind++)
-		for (int state = 0; state < SLOT_STATE_COUNT; state++)
-			n += pool->count[kind][state];
+	TAILQ_FOREACH(shelf, &pool->shelves, link)
+		n += shelf_slots(shelf);
 	return n;
 }

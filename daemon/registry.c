@@ -51,12 +51,30 @@ static const char tables[] =
 	"   runner text NOT NULL, host text NOT NULL, pid int NOT NULL, uid bigint NOT NULL, message text,"
 	"   status int, entered timestamptz NOT NULL DEFAULT clock_timestamp(), ended timestamptz);"
 	" END IF;"
-	" IF (SELECT version FROM berth.meta) <> 1 THEN"
-	"  RAISE EXCEPTION 'the registry is of version %, this berthd knows version 1 alone: upgrade the older',"
+	" IF (SELECT version FROM berth.meta) = 1 THEN"
+	"  ALTER TABLE berth.slot ADD COLUMN template text;"
+	"  CREATE TABLE berth.template (key text NOT NULL, kind text NOT NULL, state text NOT NULL, fence bigint NOT NULL,"
+	"   runner text NOT NULL, builder text NOT NULL, message text, schema text, tables int NOT NULL DEFAULT 0,"
+	"   rows bigint NOT NULL DEFAULT 0, bytes bigint NOT NULL DEFAULT 0,"
+	"   since timestamptz NOT NULL DEFAULT clock_timestamp(), used timestamptz NOT NULL DEFAULT clock_timestamp(),"
+	"   PRIMARY KEY (key, kind));"
+	"  CREATE TABLE berth.template_part (key text NOT NULL, kind text NOT NULL, n int NOT NULL, what text NOT NULL,"
+	"   name text NOT NULL, detail text, body text, number bigint NOT NULL DEFAULT 0, flag boolean NOT NULL DEFAULT false,"
+	"   PRIMARY KEY (key, kind, n), FOREIGN KEY (key, kind) REFERENCES berth.template ON DELETE CASCADE);"
+	"  UPDATE berth.meta SET version = 2;"
+	" END IF;"
+	" IF (SELECT version FROM berth.meta) <> 2 THEN"
+	"  RAISE EXCEPTION 'the registry is of version %, this berthd knows version 2 alone: upgrade the older',"
 	"   (SELECT version FROM berth.meta); END IF;"
 	" IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'berth_lease') THEN BEGIN"
 	"  CREATE ROLE berth_lease NOLOGIN;"
 	"  EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END; END IF;"
+	" IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'berth_template') THEN BEGIN"
+	"  CREATE ROLE berth_template NOLOGIN;"
+	"  EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END; END IF;"
+	" IF NOT pg_has_role('berth_template', 'USAGE') THEN BEGIN EXECUTE 'GRANT berth_template TO CURRENT_USER'"
+	"  || CASE WHEN current_setting('server_version_num')::int >= 160000 THEN ' WITH INHERIT TRUE, SET TRUE' ELSE '' END;"
+	"  EXCEPTION WHEN OTHERS THEN NULL; END; END IF;"
 	" IF NOT has_database_privilege('berth_lease', current_database(), 'CONNECT') THEN"
 	"  EXECUTE format('GRANT CONNECT ON DATABASE %I TO berth_lease', current_database()); END IF;"
 	" END";
@@ -209,6 +227,21 @@ tell_inheritance(struct registry *registry)
 	registry->inherited_count = 0;
 }
 
+static void
+count_runners(void *ctx, struct sql *sql)
+{
+	sql_add(sql, "SELECT count(*) FROM berth.runner");
+}
+
+static int
+keep_runners(void *ctx, const PGresult *result, struct berth_error *e)
+{
+	struct registry *registry = ctx;
+
+	registry->runners = (int)flow_cell_int(result, 0, 0);
+	return 0;
+}
+
 static const struct flow_step enter[] = {
 	{ "create the registry", create_tables, .wait = true },
 	{ "take the lock", take_lock, keep_lock },
@@ -219,7 +252,8 @@ static const struct flow_step enter[] = {
 static const struct flow_step pulse[] = {
 	{ "take the lock", take_lock, keep_lock },
 	{ "beat", beat, keep_beat, .wait = true },
-	{ "bury the dead", bury, keep_inheritance, .wait = true },
+	{ "bury the dead", bury, keep_inheritance },
+	{ "count the living", count_runners, keep_runners, .wait = true },
 	{ 0 },
 };
 
@@ -284,6 +318,7 @@ on_pulse(void *ctx, const struct berth_error *e, const char *sqlstate)
 	registry->last_pulse = clock_now();
 	registry->ready = true;
 	tell_inheritance(registry);
+	registry->events->pulse(registry->arg);
 	next_tick(registry);
 	if (!was_ready)
 		registry->events->ready(registry->arg);
@@ -456,7 +491,7 @@ registry_note_grant(struct registry *registry, const struct lease *lease)
 	sql_add(&note->sql,
 	        "INSERT INTO berth.lease (id, slot, run, worker, uid, pid, label, redis_db)"
 	        " SELECT %L, name, %L, %L, %l, %d, %L, nullif(%d, -1) FROM berth.slot"
-	        " WHERE name = %L AND fence = %l ON CONFLICT (id) DO NOTHING",
+	        " WHERE name = %L AND fence = %l ON CONFLICT (id) DO UPDATE SET slot = excluded.slot",
 	        lease->id, lease->run, lease->worker, (int64_t)lease->uid, (int)lease->pid,
 	        *lease->label ? lease->label : NULL, lease->redis ? lease->redis->db : -1, lease->slot->name,
 	        lease->slot->fence);

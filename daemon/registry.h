@@ -6,7 +6,8 @@
  *     berth.fence   the sequence behind every fence
  *     berth.runner  one row a berthd, with its heartbeat; only the database's clock counts
  *     berth.slot    one row a slot, whose it is, its fence, and whether anything was made for it yet
- *     berth.lease   who holds it; written behind the grant, gone with the slot
+ *     berth.lease   who holds it; written behind the grant, gone with the slot's release
+ *     berth.template, berth.template_part   templates: who builds one, what was sealed
  *     berth.gate    one row a key of ONCE: who runs it, or how it ended
  *
  * A connection of its own (the keeper) holds this runner's advisory lock (LOCK_CLASS, id). A runner
@@ -27,10 +28,11 @@ struct pg;
 struct pg_target;
 struct evdns_base;
 
-enum { REGISTRY_VERSION = 1, REGISTRY_LOCK_CLASS = 0x6265 /* "be" */, RUNNER_ID = 6 };
+enum { REGISTRY_VERSION = 2, REGISTRY_LOCK_CLASS = 0x6265 /* "be" */, RUNNER_ID = 6 };
 
 struct registry_events {
 	void (*ready)(void *arg);                 /* tables are there and we are in them (again) */
+	void (*pulse)(void *arg);                 /* a heartbeat got through */
 	void (*down)(void *arg);                  /* the keeper's connection went away */
 	void (*fenced)(void *arg);                /* others declared us dead: touch nothing any more */
 	void (*inherit)(void *arg, const char *name, enum slot_kind kind, int64_t fence);
@@ -59,6 +61,7 @@ struct registry {
 	int64_t steady_since; /* clock_now() since which pulses came without a gap; 0: none did */
 	int64_t last_pulse;
 	long runners_buried;
+	int runners;          /* there are, this one too */
 	struct inherited *inherited; /* what the pulse in flight took over; told once it is committed */
 	int inherited_count;
 };

@@ -8,7 +8,7 @@
 #include "daemon/url.h"
 #include "daemon/verb.h"
 
-enum { LEASE_FIELDS = 25 };
+enum { LEASE_FIELDS = 27 };
 
 static void
 text_unless_empty(struct reply *reply, const char *name, const char *text)
@@ -67,6 +67,17 @@ reply_nothing_yet(struct reply *reply)
 		reply_field_text(reply, fields[i], NULL);
 }
 
+/* Who builds what it waits for, or is. */
+static void
+reply_template(struct reply *reply, const struct lease *lease)
+{
+	const struct template *template = lease->want.template;
+	bool built = template && (template->lease || template->state == TEMPLATE_THEIRS);
+
+	reply_field_text(reply, "template", template ? template->key : NULL);
+	text_unless_empty(reply, "builder", built ? template->builder : NULL);
+}
+
 void
 reply_lease(struct session *session, struct lease *lease)
 {
@@ -86,6 +97,7 @@ reply_lease(struct session *session, struct lease *lease)
 	reply_field_text(reply, "state", lease_state_word(lease));
 	reply_field_int(reply, "position", queue_position(&session->berthd->book.queue, &lease->place));
 	reply_field_text(reply, "kind", slot_kind_word(lease->want.kind));
+	reply_template(reply, lease);
 	if (lease->state == LEASE_HELD) {
 		reply_pg(reply, lease, pg_facts(&session->berthd->pg));
 		reply_redis(reply, lease->redis);

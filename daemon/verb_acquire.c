@@ -8,10 +8,11 @@
 #include "daemon/pg/sql.h"
 #include "daemon/verb.h"
 
-enum { RUN, KIND, NAME, REDIS, TTL, WAIT, DETACH, LABEL, OPTIONS };
+enum { RUN, TEMPLATE, KIND, NAME, REDIS, TTL, WAIT, DETACH, LABEL, OPTIONS };
 
 static const struct option acquire_options[OPTIONS] = {
 	[RUN]    = { "RUN", OPTION_TEXT, .most = LIMIT_RUN_BYTES },
+	[TEMPLATE] = { "TEMPLATE", OPTION_TEXT, .most = LIMIT_TEMPLATE_KEY_BYTES },
 	[KIND]   = { "KIND", OPTION_TEXT, .most = 16 },
 	[NAME]   = { "NAME", OPTION_TEXT, .most = LIMIT_LABEL_BYTES },
 	[REDIS]  = { "REDIS", OPTION_TEXT, .most = 16 },
@@ -46,6 +47,17 @@ want_name(const struct option *option, struct lease_want *want, struct berth_err
 }
 
 static int
+want_template(struct berthd *berthd, const struct option *option, struct lease_want *want, struct berth_error *e)
+{
+	if (!option->said)
+		return 0;
+	if (template_key_check(option->text, strlen(option->text), e) < 0)
+		return -1;
+	want->template = template_get(&berthd->templates, option->text, want->kind, e);
+	return want->template ? 0 : -1;
+}
+
+static int
 want_redis(const struct berthd *berthd, const struct option *option, struct lease_want *want,
            struct berth_error *e)
 {
@@ -68,7 +80,7 @@ static int
 read_request(struct session *session, const struct request *request, struct option *options, char *worker,
              struct book_request *ask, struct berth_error *e)
 {
-	const struct berthd *berthd = session->berthd;
+	struct berthd *berthd = session->berthd;
 
 	options[TTL].greatest = berthd->config.ttl_max_ms;
 	if (argument_word(&request->argv[1], "the worker's name", LIMIT_WORKER_BYTES, worker, e) < 0
@@ -79,7 +91,8 @@ read_request(struct session *session, const struct request *request, struct opti
 	if (options[RUN].said && (!*options[RUN].text || strpbrk(options[RUN].text, " ")))
 		return berth_error_set(e, BERTH_USAGE, "RUN must be 1 to %d bytes without spaces", LIMIT_RUN_BYTES);
 	if (want_kind(&options[KIND], &ask->want, e) < 0 || want_name(&options[NAME], &ask->want, e) < 0
-	    || want_redis(berthd, &options[REDIS], &ask->want, e) < 0)
+	    || want_redis(berthd, &options[REDIS], &ask->want, e) < 0
+	    || want_template(berthd, &options[TEMPLATE], &ask->want, e) < 0)
 		return -1;
 	ask->worker = worker;
 	ask->run = options[RUN].said ? options[RUN].text : "default";

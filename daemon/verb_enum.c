@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "daemon/berthd.h"
+#include "daemon/errand.h"
 #include "daemon/inquiry.h"
 #include "daemon/verb.h"
 
@@ -11,17 +12,10 @@ static const char *const outcomes[] = {
 	[ENUM_EXISTS] = "exists", [ENUM_CREATED] = "created", [ENUM_APPENDED] = "appended",
 };
 
-/* Whose answer it is; the session may be gone by then. */
-struct errand {
-	struct berthd *berthd;
-	uint64_t session;
-};
-
 static void
 on_ensured(void *arg, enum enum_outcome outcome, const struct berth_error *e)
 {
-	struct errand *errand = arg;
-	struct session *session = listener_find(&errand->berthd->listener, errand->session);
+	struct session *session = errand_end(arg);
 
 	if (session && e)
 		session_error(session, e->code, "%s", e->message);
@@ -29,7 +23,6 @@ on_ensured(void *arg, enum enum_outcome outcome, const struct berth_error *e)
 		reply_simple(&session->reply, outcomes[outcome]);
 	if (session)
 		session_resume(session);
-	free(errand);
 }
 
 static int
@@ -48,7 +41,6 @@ ensure(struct session *session, const struct request *request, bool append)
 {
 	struct berthd *berthd = session->berthd;
 	struct enum_def def;
-	struct errand *errand;
 	struct berth_error e;
 
 	if (request->argc < 4) {
@@ -59,12 +51,8 @@ ensure(struct session *session, const struct request *request, bool append)
 		session_error(session, e.code, "%s", e.message);
 		return;
 	}
-	errand = calloc(1, sizeof *errand);
-	if (!errand)
-		abort();
-	*errand = (struct errand){ berthd, session->id };
 	session_suspend(session);
-	enums_ensure(&berthd->enums, &def, append, on_ensured, errand);
+	enums_ensure(&berthd->enums, &def, append, on_ensured, errand_new(session));
 }
 
 /* ---- LIST ---- */

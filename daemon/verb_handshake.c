@@ -47,14 +47,6 @@ verb_quit(struct session *session, const struct request *request)
 	session->closing = true;
 }
 
-void
-verb_reset(struct session *session, const struct request *request)
-{
-	session->reply.resp = 2;
-	session->name[0] = '\0';
-	reply_simple(&session->reply, "RESET");
-}
-
 /* ---- HELLO ---- */
 
 static void

@@ -10,7 +10,7 @@
 #include "daemon/url.h"
 #include "daemon/verb.h"
 
-enum { LEASES_FIELDS = 18, SLOTS_FIELDS = 6, RUNNERS_FIELDS = 8 };
+enum { LEASES_FIELDS = 18, SLOTS_FIELDS = 7, RUNNERS_FIELDS = 8 };
 
 /* ---- LEASES ---- */
 
@@ -93,6 +93,7 @@ verb_slots(struct session *session, const struct request *request)
 			reply_field_text(reply, "name", slot->name);
 			reply_field_text(reply, "kind", slot_kind_word(slot->kind));
 			reply_field_text(reply, "state", slot_state_word(slot->state));
+			reply_field_text(reply, "template", slot->shelf->key);
 			reply_field_int(reply, "fence", slot->fence);
 			reply_field_text(reply, "lease", slot->lease ? slot->lease->id : NULL);
 			reply_field_int(reply, "drop_tries", slot->drop_tries);

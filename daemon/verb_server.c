@@ -94,6 +94,17 @@ info_leases(struct info *info)
 	}
 }
 
+static int
+count_slots(const struct pool *pool, int kind, int state)
+{
+	const struct shelf *shelf;
+	int n = 0;
+
+	TAILQ_FOREACH(shelf, &pool->shelves, link)
+		n += (int)shelf->kind == kind ? shelf->count[state] : 0;
+	return n;
+}
+
 static void
 info_slots(struct info *info)
 {
@@ -101,9 +112,11 @@ info_slots(struct info *info)
 
 	for (int kind = 0; kind < SLOT_KINDS; kind++)
 		for (int state = 0; state < SLOT_STATE_COUNT; state++)
-			add(info, "%s_%s:%d", slot_kind_word(kind), slot_state_word(state), pool->count[kind][state]);
+			add(info, "%s_%s:%d", slot_kind_word(kind), slot_state_word(state), count_slots(pool, kind, state));
 	add(info, "builds:%ld", pool->stats.builds);
 	add(info, "build_failures:%ld", pool->stats.build_failures);
+	add(info, "cleans:%ld", pool->stats.cleans);
+	add(info, "clean_failures:%ld", pool->stats.clean_failures);
 	add(info, "drops:%ld", pool->stats.drops);
 	add(info, "drop_failures:%ld", pool->stats.drop_failures);
 	add(info, "stale:%ld", pool->stats.stale);

@@ -22,6 +22,7 @@
 	X(RUN_BYTES,              127, "bytes",       "a run id")                               \
 	X(LABEL_BYTES,            255, "bytes",       "a label")                                \
 	X(GATE_KEY_BYTES,         255, "bytes",       "a key of the gate (ONCE)")               \
+	X(TEMPLATE_KEY_BYTES,     255, "bytes",       "a template's key")                       \
 	X(WAIT_MS,             600000, "ms",          "one WAIT")
 
 enum {

@@ -18,8 +18,8 @@ enum verb_flags {
 /*  symbol   word       min max flags                    usage, summary */
 #define BERTH_VERBS(X)                                                                              \
 	X(acquire,  "ACQUIRE",  2,  0, VERB_LEASE | VERB_SLOW,                                      \
-	  "worker [RUN id] [KIND schema|database] [NAME schema] [REDIS index|acl|private|none] "    \
-	  "[TTL ms] [WAIT ms] [DETACH] [LABEL text]",                                               \
+	  "worker [RUN id] [TEMPLATE key] [KIND schema|database] [NAME schema] "                    \
+	  "[REDIS index|acl|private|none] [TTL ms] [WAIT ms] [DETACH] [LABEL text]",                                               \
 	  "Take the lease of (run, worker), or get the one that is already held")                   \
 	X(lease,    "LEASE",    2,  4, VERB_READ | VERB_LEASE | VERB_SLOW, "id [WAIT ms]",          \
 	  "The lease as it is now; poll a queued one with WAIT")                                    \
@@ -31,6 +31,10 @@ enum verb_flags {
 	  "Let a lease outlive its connections, until its TTL")                                     \
 	X(attach,   "ATTACH",   3,  3, VERB_LEASE, "id fence",                                      \
 	  "Bind a lease to this connection too")                                                    \
+	X(baseline, "BASELINE", 2,  2, VERB_LEASE | VERB_SLOW, "id",                                \
+	  "From now on RESET brings back what is in the lease's schema now")                        \
+	X(template, "TEMPLATE", 2,  4, VERB_SLOW, "SEAL lease | ABORT lease [message] | LIST | DROP key", \
+	  "Templates: seal what a builder has migrated, give up, list, drop")                       \
 	X(leases,   "LEASES",   1,  5, VERB_READ, "[RUN id] [UID n]",                               \
 	  "Who holds or waits for what (no secrets)")                                               \
 	X(slots,    "SLOTS",    1,  1, VERB_READ, "", "Every slot and its state")                   \
@@ -55,7 +59,8 @@ enum verb_flags {
 	  "Accepted and ignored: peers are known by their uid")                                     \
 	X(select,   "SELECT",   2,  2, VERB_HANDSHAKE, "0", "There is one database, 0")             \
 	X(quit,     "QUIT",     1,  1, VERB_HANDSHAKE, "", "OK, and the connection closes")         \
-	X(reset,    "RESET",    1,  1, VERB_HANDSHAKE, "", "Back to RESP2, no name")                \
+	X(reset,    "RESET",    1,  3, VERB_HANDSHAKE | VERB_SLOW, "[id [FORCE]]",                  \
+	  "Bring a lease's schema and Redis database back to its template; alone: back to RESP2, no name") \
 	X(command,  "COMMAND",  1,  0, VERB_HANDSHAKE | VERB_READ, "[COUNT | DOCS [verb …] | LIST | INFO [verb …]]", \
 	  "The verbs in Redis' format")                                                             \
 	X(client,   "CLIENT",   2,  0, VERB_HANDSHAKE, "SETINFO|SETNAME|GETNAME|ID …",              \

@@ -144,7 +144,7 @@ def test_the_code_is_raised(make_daemon, make_pg, make_redis, code, provoke):
 def test_every_verb_has_a_scenario_of_its_own():
     """Beyond the one-shot line in test_handshake: some test says it on a connection of its own."""
     spoken = set()
-    for path in (places.TESTS / "integration").glob("test_*.py"):
+    for path in (places.TESTS / "integration").rglob("test_*.py"):
         source = re.sub(r"^ONE_SHOT = \{.*?^\}", "", path.read_text(), flags=re.M | re.S)
         spoken |= set(re.findall(r"[(]\s*(?:client, )?\"([A-Z]+)\"", source))
     spoken |= {"ACQUIRE", "LEASE", "LEASES", "INFO"}  # the client's own methods

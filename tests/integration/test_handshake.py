@@ -218,6 +218,8 @@ ONE_SHOT = {
     "RELEASE": (("cli/master",), r"^OK$"),
     "DETACH": (("cli/master",), r"^OK$"),
     "ATTACH": (("cli/master", "FENCE"), r"(?m)^worker\nmaster$"),
+    "BASELINE": (("cli/master",), r"^OK$"),
+    "TEMPLATE": (("LIST",), r""),
     "LEASES": ((), r"(?m)^worker\nmaster$"),
     "SLOTS": ((), r"(?m)^held$"),
     "RUNNERS": ((), r"(?m)^runner$|^id$"),

@@ -81,7 +81,7 @@ redis_databases_kept_ahead_are_an_eighth_at_most(void **state)
 
 /* ---- when ---- */
 
-enum { TTL_MAX = 1000, GRACE = 50 };
+static const struct lease_times times = { .ttl_max = 1000, .grace = 50, .build = 500 };
 
 static void
 an_attached_lease_ends_at_the_hard_maximum(void **state)
@@ -89,7 +89,7 @@ an_attached_lease_ends_at_the_hard_maximum(void **state)
 	struct lease lease = { .granted = 100, .connections = 1, .want.ttl = 10 };
 	enum lease_end why = LEASE_END_COUNT;
 
-	assert_int_equal(lease_deadline(&lease, TTL_MAX, GRACE, &why), 1100);
+	assert_int_equal(lease_deadline(&lease, &times, &why), 1100);
 	assert_int_equal(why, LEASE_END_MAXIMUM);
 }
 
@@ -99,7 +99,7 @@ a_lease_without_connections_ends_after_the_grace(void **state)
 	struct lease lease = { .granted = 100, .left = 300 };
 	enum lease_end why = LEASE_END_COUNT;
 
-	assert_int_equal(lease_deadline(&lease, TTL_MAX, GRACE, &why), 350);
+	assert_int_equal(lease_deadline(&lease, &times, &why), 350);
 	assert_int_equal(why, LEASE_END_GONE);
 }
 
@@ -109,10 +109,10 @@ a_detached_lease_ends_with_its_ttl_and_never_after_the_hard_maximum(void **state
 	struct lease lease = { .granted = 100, .detached = true, .renewed = 300, .want.ttl = 20 };
 	enum lease_end why = LEASE_END_COUNT;
 
-	assert_int_equal(lease_deadline(&lease, TTL_MAX, GRACE, &why), 320);
+	assert_int_equal(lease_deadline(&lease, &times, &why), 320);
 	assert_int_equal(why, LEASE_END_EXPIRED);
 	lease.want.ttl = 5000;
-	assert_int_equal(lease_deadline(&lease, TTL_MAX, GRACE, &why), 1100);
+	assert_int_equal(lease_deadline(&lease, &times, &why), 1100);
 	assert_int_equal(why, LEASE_END_MAXIMUM);
 }
 
@@ -122,7 +122,7 @@ a_detached_lease_that_is_attached_again_does_not_expire(void **state)
 	struct lease lease = { .granted = 100, .detached = true, .renewed = 100, .want.ttl = 20, .connections = 1 };
 	enum lease_end why = LEASE_END_COUNT;
 
-	assert_int_equal(lease_deadline(&lease, TTL_MAX, GRACE, &why), 1100);
+	assert_int_equal(lease_deadline(&lease, &times, &why), 1100);
 }
 
 static void
@@ -131,7 +131,7 @@ a_lease_that_waits_counts_from_its_asking(void **state)
 	struct lease lease = { .created = 7, .connections = 1 };
 	enum lease_end why = LEASE_END_COUNT;
 
-	assert_int_equal(lease_deadline(&lease, TTL_MAX, GRACE, &why), 1007);
+	assert_int_equal(lease_deadline(&lease, &times, &why), 1007);
 }
 
 /* ---- which way ---- */
@@ -156,7 +156,8 @@ a_slot_moves_as_its_table_says_and_no_other_way(void **state)
 	static const bool allowed[SLOT_STATE_COUNT][SLOT_STATE_COUNT] = {
 		[SLOT_BUILDING] = { [SLOT_FREE] = true, [SLOT_DROPPING] = true },
 		[SLOT_FREE]     = { [SLOT_HELD] = true, [SLOT_DROPPING] = true },
-		[SLOT_HELD]     = { [SLOT_DROPPING] = true },
+		[SLOT_HELD]     = { [SLOT_CLEANING] = true, [SLOT_DROPPING] = true },
+		[SLOT_CLEANING] = { [SLOT_FREE] = true, [SLOT_DROPPING] = true },
 	};
 	struct slot_list lists[SLOT_STATE_COUNT];
 	struct slot *slot = slot_new("test_x", SLOT_SCHEMA);

@@ -343,6 +343,24 @@ baseline_know_unknown(struct baseline *baseline, const PGresult *result)
 	return true;
 }
 
+bool
+baseline_relist(struct baseline *baseline, const PGresult *result)
+{
+	const char *digests = flow_cell(result, 0, 2);
+	char digest[DIGEST + 1];
+
+	if (flow_cell_int(result, 0, 0) != baseline->rows)
+		return false;
+	for (; strlen(digests) >= DIGEST; digests += DIGEST) {
+		snprintf(digest, sizeof digest, "%s", digests);
+		if (!has_digest(baseline, digest))
+			return false;
+	}
+	replace(&baseline->xids, flow_cell(result, 0, 1));
+	baseline->xid_count = count_xids(baseline->xids);
+	return true;
+}
+
 /* Whether "{1,12}" has this element. */
 static bool
 has_xid(const char *xids, const char *xid)

@@ -94,6 +94,9 @@ void baseline_keep_look(const struct baseline *baseline, const PGresult *result,
 void baseline_ask_unknown(const struct baseline *baseline, struct sql *sql);
 bool baseline_know_unknown(struct baseline *baseline, const PGresult *result);
 
+/* The answer to another baseline_ask_catalog(): the transactions are those of now; false if a row is another. */
+bool baseline_relist(struct baseline *baseline, const PGresult *result);
+
 /* A transaction of ours wrote rows of the catalog that say what they said; or all of a table's rows. */
 void baseline_know_xid(struct baseline *baseline, const char *xid);
 void baseline_know_table(struct baseline *baseline, int table, const char *xid);

@@ -38,9 +38,8 @@ struct reset {
 	bool force;
 	int rounds;
 	int64_t started;
-	char busy[512];          /* who is in the way; "" for nobody */
-	int killed;              /* sessions that were told to end by the last look */
-	bool prepared_left;
+	char busy[512];          /* the session that is in the way; "" for none */
+	char gid[256];           /* the prepared transaction that is; "" for none */
 	bool empty;              /* without an image: nothing is there */
 	struct look look;
 	struct reset_plan plan;
@@ -111,18 +110,26 @@ prepare(void *ctx, struct sql *sql)
 		baseline_prepare_look(reset->site, reset->slot, sql);
 }
 
-/* Its own sessions only are shown to a role with what they do; others it need not know of. */
+/* Whoever is in a transaction, or has prepared one. The first row is told; nothing is the usual answer. */
 static void
-ask_busy(void *ctx, struct sql *sql)
+prepare_busy(void *ctx, struct sql *sql)
 {
 	const struct reset *reset = ctx;
 
-	sql_add(sql,
-	        "WITH busy AS MATERIALIZED (SELECT pid, state, query FROM pg_stat_activity WHERE usename = %L"
-	        " AND pid <> pg_backend_pid() AND state <> 'idle')"
-	        " SELECT format('pid %%s is %%s: %%s', pid, CASE state WHEN 'disabled' THEN 'hidden (track_activities is off)'"
-	        " ELSE state END, left(regexp_replace(query, '\\s+', ' ', 'g'), 120)), %s FROM busy",
-	        reset->slot->name, reset->force ? "pg_terminate_backend(pid)" : "false");
+	if (!reset->slot->prepared)
+		sql_add(sql,
+		        "PREPARE busy AS SELECT format('pid %%s is %%s: %%s', pid, CASE state WHEN 'disabled'"
+		        " THEN 'hidden (track_activities is off)' ELSE state END,"
+		        " left(translate(query, E'\\n\\r\\t', '   '), 120)), NULL FROM pg_stat_get_activity(NULL)"
+		        " WHERE usesysid = %L::regrole AND pid <> pg_backend_pid() AND state <> 'idle'"
+		        " UNION ALL SELECT '', gid FROM pg_prepared_xact() WHERE ownerid = %L::regrole",
+		        reset->slot->name, reset->slot->name);
+}
+
+static void
+ask_busy(void *ctx, struct sql *sql)
+{
+	sql_add(sql, "EXECUTE busy");
 }
 
 static int
@@ -130,28 +137,8 @@ keep_busy(void *ctx, const PGresult *result, struct berth_error *e)
 {
 	struct reset *reset = ctx;
 
-	reset->killed = PQntuples(result);
 	snprintf(reset->busy, sizeof reset->busy, "%s", flow_cell(result, 0, 0));
-	return 0;
-}
-
-static void
-ask_prepared(void *ctx, struct sql *sql)
-{
-	const struct reset *reset = ctx;
-
-	sql_add(sql, "SELECT gid FROM pg_prepared_xacts WHERE owner = %L AND database = current_database() LIMIT 1",
-	        reset->slot->name);
-}
-
-static int
-keep_prepared(void *ctx, const PGresult *result, struct berth_error *e)
-{
-	struct reset *reset = ctx;
-
-	reset->prepared_left = PQntuples(result) > 0;
-	if (reset->prepared_left)
-		snprintf(reset->busy, sizeof reset->busy, "%s", flow_cell(result, 0, 0));
+	snprintf(reset->gid, sizeof reset->gid, "%s", flow_cell(result, 0, 1));
 	return 0;
 }
 
@@ -187,13 +174,13 @@ keep_look(void *ctx, const PGresult *result, struct berth_error *e)
 /* Sessions are looked at first, in a transaction of their own: what they do is not to stop the answer to that. */
 static const struct flow_step look_steps[] = {
 	{ "set the session", set_session },
-	{ "who is busy", ask_busy, keep_busy },
-	{ "prepared transactions", ask_prepared, keep_prepared, .wait = true },
+	{ "forget another look", forget },
+	{ "prepare to ask who is busy", prepare_busy },
+	{ "who is busy", ask_busy, keep_busy, .wait = true },
 	{ 0 },
 };
 
 static const struct flow_step compare_steps[] = {
-	{ "forget another look", forget },
 	{ "prepare the look", prepare },
 	{ "look", ask_look, keep_look, .wait = true },
 	{ 0 },
@@ -202,26 +189,31 @@ static const struct flow_step compare_steps[] = {
 /* ---- sessions in the way ---- */
 
 static void
+end_sessions(void *ctx, struct sql *sql)
+{
+	const struct reset *reset = ctx;
+
+	if (*reset->busy)
+		sql_add(sql,
+		        "WITH busy AS MATERIALIZED (SELECT pid FROM pg_stat_get_activity(NULL) WHERE usesysid = %L::regrole"
+		        " AND pid <> pg_backend_pid() AND state <> 'idle') SELECT count(pg_terminate_backend(pid)) FROM busy",
+		        reset->slot->name);
+}
+
+static void
 roll_back(void *ctx, struct sql *sql)
 {
 	const struct reset *reset = ctx;
 
-	sql_add(sql, "ROLLBACK PREPARED %L", reset->busy);
+	if (*reset->gid)
+		sql_add(sql, "ROLLBACK PREPARED %L", reset->gid);
 }
 
-static const struct flow_step roll_back_steps[] = {
+static const struct flow_step end_steps[] = {
+	{ "end busy sessions", end_sessions, .wait = true },
 	{ "roll back", roll_back, .wait = true },
 	{ 0 },
 };
-
-static void
-on_rolled_back(void *ctx, const struct berth_error *e, const char *sqlstate)
-{
-	if (e)
-		finish(ctx, e);
-	else
-		look(ctx);
-}
 
 static void
 on_again(evutil_socket_t fd, short what, void *arg)
@@ -230,12 +222,16 @@ on_again(evutil_socket_t fd, short what, void *arg)
 }
 
 static void
-look_again(struct reset *reset)
+on_told_to_end(void *ctx, const struct berth_error *e, const char *sqlstate)
 {
+	struct reset *reset = ctx;
 	int ms = AGAIN_LEAST_MS << (reset->rounds < 6 ? reset->rounds : 6);
 	struct timeval delay = { .tv_usec = (ms > AGAIN_MOST_MS ? AGAIN_MOST_MS : ms) * 1000 };
 
-	event_add(reset->again, &delay);
+	if (e)
+		finish(reset, e);
+	else
+		event_add(reset->again, &delay);
 }
 
 static void
@@ -243,12 +239,12 @@ refuse_busy(struct reset *reset)
 {
 	struct berth_error e;
 
-	if (reset->prepared_left)
-		berth_error_set(&e, BERTH_BUSY, "%s cannot be reset: its role has the prepared transaction '%s'; commit it or "
-		                "roll it back, or say FORCE", reset->slot->name, reset->busy);
-	else
+	if (*reset->busy)
 		berth_error_set(&e, BERTH_BUSY, "%s cannot be reset: %s; end that transaction, or say FORCE", reset->slot->name,
 		                reset->busy);
+	else
+		berth_error_set(&e, BERTH_BUSY, "%s cannot be reset: its role has the prepared transaction '%s'; commit it or "
+		                "roll it back, or say FORCE", reset->slot->name, reset->gid);
 	finish(reset, &e);
 }
 
@@ -257,10 +253,8 @@ mind_busy(struct reset *reset)
 {
 	if (!reset->force || ++reset->rounds > AGAIN_ROUNDS)
 		refuse_busy(reset);
-	else if (reset->killed > 0)
-		look_again(reset);
 	else
-		run(reset, roll_back_steps, on_rolled_back);
+		run(reset, end_steps, on_told_to_end);
 }
 
 /* ---- fix ---- */
@@ -387,12 +381,27 @@ static const struct flow_step fix_steps[] = {
 	{ 0 },
 };
 
+/* TRUNCATE and REFRESH give a relation another file, and a trigger that was disabled is a row written twice. */
+static bool
+wrote_catalog(const struct reset *reset)
+{
+	const struct baseline *baseline = reset->slot->baseline;
+	bool wrote = reset->plan.views > 0;
+
+	for (int i = 0; i < baseline->image->table_count; i++)
+		wrote |= reset->plan.deeds[i] == DEED_TRUNCATE;
+	for (int i = 0; i < baseline->trigger_count; i++)
+		wrote |= reset->plan.deeds[baseline->triggers[i].table] != DEED_NONE;
+	return wrote;
+}
+
 static void
 know_what_was_written(struct reset *reset)
 {
 	struct baseline *baseline = reset->slot->baseline;
 
-	baseline_know_xid(baseline, reset->xid);
+	if (wrote_catalog(reset))
+		baseline_know_xid(baseline, reset->xid);
 	for (int i = 0; i < baseline->image->table_count; i++)
 		if (reset->plan.deeds[i] != DEED_NONE && baseline->image->tables[i].count > 0)
 			baseline_know_table(baseline, i, reset->xid);
@@ -438,7 +447,8 @@ ask_unknown(void *ctx, struct sql *sql)
 {
 	const struct reset *reset = ctx;
 
-	baseline_ask_unknown(reset->slot->baseline, sql);
+	if (reset->look.unknown > 0)
+		baseline_ask_unknown(reset->slot->baseline, sql);
 }
 
 static int
@@ -446,13 +456,34 @@ keep_unknown(void *ctx, const PGresult *result, struct berth_error *e)
 {
 	struct reset *reset = ctx;
 
-	if (PQntuples(result) == 0 || baseline_know_unknown(reset->slot->baseline, result))
+	if (baseline_know_unknown(reset->slot->baseline, result))
 		reset->look.unknown = 0;
+	return 0;
+}
+
+/* So many have written it by now that to list them anew is quicker than to compare with all of them. */
+static void
+list_anew(void *ctx, struct sql *sql)
+{
+	const struct reset *reset = ctx;
+
+	if (reset->slot->baseline->xid_count > XIDS_MANY)
+		baseline_ask_catalog(reset->slot->baseline, sql);
+}
+
+static int
+keep_list(void *ctx, const PGresult *result, struct berth_error *e)
+{
+	struct reset *reset = ctx;
+
+	if (!baseline_relist(reset->slot->baseline, result))
+		reset->look.unknown++;
 	return 0;
 }
 
 static const struct flow_step unknown_steps[] = {
 	{ "compare the catalog", ask_unknown, keep_unknown, .wait = true },
+	{ "list it anew", list_anew, keep_list, .wait = true },
 	{ 0 },
 };
 
@@ -502,7 +533,7 @@ on_sessions_seen(void *ctx, const struct berth_error *e, const char *sqlstate)
 
 	if (e)
 		finish(reset, e);
-	else if (*reset->busy)
+	else if (*reset->busy || *reset->gid)
 		mind_busy(reset);
 	else if (reset->slot->doubt)
 		rebuild(reset, "an earlier reset went wrong");
@@ -515,8 +546,7 @@ on_sessions_seen(void *ctx, const struct berth_error *e, const char *sqlstate)
 static void
 look(struct reset *reset)
 {
-	reset->busy[0] = '\0';
-	reset->killed = 0;
+	reset->busy[0] = reset->gid[0] = '\0';
 	run(reset, look_steps, on_sessions_seen);
 }
 

@@ -51,6 +51,7 @@ enum config_flags {
 	NUMBER(scram_iterations, 1, 1, 1000000, "SCRAM iterations (passwords are random; some Java drivers want 4096)") \
 	TEXT(database_template, "template1", 0, "what KIND database copies")                           \
 	TEXT(pg_dump, "", 0, "the pg_dump that templates are taken with (empty: one no older than the server is looked for)") \
+	NUMBER(reset_connections, 64, 0, 4096, "connections kept for the next RESET of a lease; more are made when needed") \
 	NUMBER(template_build_ms, 600000, 100, 86400000, "ms that a builder has to migrate and seal a template") \
 	NUMBER(template_mb, 64, 1, 512, "MB of definitions and rows that a template of a schema may have") \
 	NUMBER(template_age_h, 336, 1, 1000000, "hours without use after which a template is dropped") \

@@ -15,6 +15,7 @@
 #include "daemon/base/clock.h"
 #include "daemon/base/log.h"
 #include "daemon/baseline.h"
+#include "daemon/config.h"
 #include "daemon/pg/guest.h"
 #include "daemon/pg/pg.h"
 #include "daemon/reset_plan.h"
@@ -58,7 +59,7 @@ finish(struct reset *reset, const struct berth_error *e)
 	reset->result.us = clock_now() - reset->started;
 	slot->reset = NULL;
 	slot->doubt = e && e->code != BERTH_BUSY;
-	if (slot->guest && !guest_alive(slot->guest))
+	if (slot->guest && (!guest_alive(slot->guest) || reset->site->guests->count > reset->site->config->reset_connections))
 		slot_close_guest(slot);
 	look_fini(&reset->look);
 	reset_plan_fini(&reset->plan);

@@ -16,7 +16,7 @@ struct seal_copy {
 	const struct slot *slot;
 	const struct template *template;
 	struct guest *guest;
-	char name[LIMIT_NAME_BYTES + 1];
+	char name[LIMIT_NAME_BYTES + 1], left[LIMIT_NAME_BYTES + 1];
 	int tables;
 	int64_t bytes;
 	seal_copy_done *done;
@@ -132,6 +132,34 @@ on_owned(void *ctx, const struct berth_error *e, const char *sqlstate)
 
 /* ---- copy ---- */
 
+/* Of a build before this one, whose builder died. */
+static void
+find_left(void *ctx, struct sql *sql)
+{
+	const struct seal_copy *copy = ctx;
+
+	sql_add(sql, "SELECT schema FROM berth.template WHERE key = %L AND kind = 'database' AND left(schema, 8) = 'berth_t_'",
+	        copy->template->key);
+}
+
+static int
+keep_left(void *ctx, const PGresult *result, struct berth_error *e)
+{
+	struct seal_copy *copy = ctx;
+
+	snprintf(copy->left, sizeof copy->left, "%s", flow_cell(result, 0, 0));
+	return 0;
+}
+
+static void
+drop_left(void *ctx, struct sql *sql)
+{
+	const struct seal_copy *copy = ctx;
+
+	if (*copy->left)
+		sql_add(sql, "DROP DATABASE IF EXISTS %I", copy->left);
+}
+
 static void
 note_name(void *ctx, struct sql *sql)
 {
@@ -150,14 +178,6 @@ check_name(void *ctx, const PGresult *result, struct berth_error *e)
 	if (PQntuples(result) == 1)
 		return 0;
 	return berth_error_set(e, BERTH_STALE, "template %s is built by somebody else by now", copy->template->key);
-}
-
-static void
-drop_old(void *ctx, struct sql *sql)
-{
-	const struct seal_copy *copy = ctx;
-
-	sql_add(sql, "DROP DATABASE IF EXISTS %I", copy->name);
 }
 
 static void
@@ -188,8 +208,9 @@ stamp(void *ctx, struct sql *sql)
 }
 
 static const struct flow_step copy_steps[] = {
+	{ "find an older copy", find_left, keep_left, .wait = true },
+	{ "drop it", drop_left, .wait = true },
 	{ "note the copy's name", note_name, check_name, .wait = true },
-	{ "drop an older copy", drop_old, .wait = true },
 	{ "copy the database", create, .wait = true },
 	{ "keep others out", keep_out },
 	{ "stamp the copy", stamp, .wait = true },

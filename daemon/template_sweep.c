@@ -93,10 +93,13 @@ mark(void *ctx, struct sql *sql)
 	if (clock_now() - templates->swept < clock_ms(AGE_MS))
 		return;
 	sql_add(sql,
-	        "WITH ranked AS (SELECT key, kind, used, sum(bytes) OVER (ORDER BY used DESC, key, kind) AS total"
-	        "  FROM berth.template WHERE state = 'sealed')"
+	        "WITH ranked AS (SELECT key, kind,"
+	        "  sum(bytes) OVER (ORDER BY used DESC, key, kind) AS total FROM berth.template)"
 	        " UPDATE berth.template t SET state = 'dropping' FROM ranked r WHERE r.key = t.key AND r.kind = t.kind"
-	        " AND t.state = 'sealed' AND (r.total > %l OR t.used < clock_timestamp() - interval '%d hours') AND NOT "
+	        /* a build that failed, or whose builder's runner is gone, and that nobody has taken up since */
+	        " AND (t.state IN ('building', 'failed') AND t.since < clock_timestamp() - interval '1 hour'"
+	        "  AND NOT EXISTS (SELECT FROM berth.runner o WHERE o.id = t.runner AND t.state = 'building')"
+	        " OR t.state = 'sealed' AND (r.total > %l OR t.used < clock_timestamp() - interval '%d hours')) AND NOT "
 	        IN_USE " AND (t.key, t.kind, t.fence) NOT IN (",
 	        (int64_t)config->templates_mb << 20, config->template_age_h, templates->site->runner);
 	add_keys(templates, true, sql);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""docs/enums-and-migrations.md says what works: its files are written and its commands are run."""
+"""The pages with recipes say what works: their files are written and their commands are run."""
 
 import re
 import shutil
@@ -8,7 +8,11 @@ import pytest
 from harness.places import REPO
 from racers import APPS
 
-PAGE = (REPO / "docs" / "enums-and-migrations.md").read_text()
+PAGES = {
+    name: (REPO / "docs" / f"{name}.md").read_text()
+    for name in ("enums-and-migrations", "templates-and-reset")
+}
+PAGE = "\n".join(PAGES.values())
 BLOCK = re.compile(r"<!-- (run|file: (\S+)) -->\n```\w+\n(.*?)^```$", re.M | re.S)
 SECTIONS = {
     text.partition("\n")[0]: BLOCK.findall(text) for text in re.split(r"^## ", PAGE, flags=re.M)[1:]
@@ -68,6 +72,14 @@ def test_enums_that_everybody_shares(recipe, pg):
 
     assert "created\nappended\n" in said and "1 passed" in said
     assert pg.one("SELECT count(*) FROM pg_type WHERE typname IN ('documents', 'keys')") == 0
+
+
+def test_migrations_run_once_and_resets_bring_them_back(recipe):
+    said = recipe("Migrate once") + recipe("Back to where it was")
+
+    assert said.count("user 3") == 4
+    assert "sealed" in said and "rebuilt" in said
+    assert said.split()[-3:-1] == ["ann", "bob"] or said.split()[-2:] == ["ann", "bob"]
 
 
 def test_one_database_that_many_migrate(recipe, pg):

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Acquiring a lease, and waiting until it is held in slices that daemon and person can bear. */
+/* Acquiring a lease, and waiting until it is there in slices that daemon and person can bear. */
 #include "client/lib/client.h"
 
 #include <poll.h>
@@ -7,13 +7,13 @@
 #include <string.h>
 
 enum {
-	WORDS_MAX = 18,       /* ACQUIRE with everything */
+	WORDS_MAX = 20,       /* ACQUIRE with everything */
 	SLICE_MS = 60000,     /* one WAIT; longer waits are several */
 	PROGRESS_MS = 500,    /* one WAIT when somebody wants to see progress */
 	UNAVAILABLE_MS = 200, /* between two tries while a server is away */
 };
 
-/* A wait in slices: what is asked each time, until it is held or the time is over. */
+/* A wait in slices: what is asked each time, until there is a lease or the time is over. */
 struct waiting {
 	int argc; /* of ACQUIRE, without WAIT */
 	const char *argv[WORDS_MAX];
@@ -80,9 +80,15 @@ is_away(const struct berth_client *c, const struct berth_error *e)
 	return e->code == BERTH_UNAVAILABLE && berth_connected(c);
 }
 
+static bool
+is_there(const struct berth_lease *lease)
+{
+	return lease->state == BERTH_STATE_HELD || berth_lease_builds(lease);
+}
+
 static int
-wait_until_held(struct berth_client *c, struct waiting *w, struct berth_lease **ret,
-                struct berth_error *e)
+wait_until_there(struct berth_client *c, struct waiting *w, struct berth_lease **ret,
+                 struct berth_error *e)
 {
 	const char *id = w->id;
 	struct berth_lease *lease = NULL;
@@ -95,8 +101,7 @@ wait_until_held(struct berth_client *c, struct waiting *w, struct berth_lease **
 			berth_lease_free(lease);
 			lease = now;
 			w->id = lease->lease;
-			if (lease->state == BERTH_STATE_HELD
-			    || !goes_on(w, lease->position, lease->why))
+			if (is_there(lease) || !goes_on(w, lease->position, lease->why))
 				break;
 			continue;
 		}
@@ -120,7 +125,7 @@ berth_lease_get(struct berth_client *c, const char *id, long long wait_ms, struc
 {
 	struct waiting w = { .id = id, .deadline = deadline_in(wait_ms), .slices = wait_ms != 0 };
 
-	return wait_until_held(c, &w, ret, e);
+	return wait_until_there(c, &w, ret, e);
 }
 
 /* The caller's options in today's form, whatever version it was compiled against. */
@@ -161,6 +166,7 @@ berth_acquire(struct berth_client *c, const char *worker, const struct berth_opt
 	snprintf(ttl, sizeof ttl, "%lld", options.ttl_ms);
 	add(&w, "ACQUIRE", worker ? worker : "");
 	add(&w, "RUN", options.run);
+	add(&w, "TEMPLATE", options.template_key);
 	add(&w, "KIND", options.kind);
 	add(&w, "NAME", options.name);
 	add(&w, "REDIS", options.redis);
@@ -168,5 +174,5 @@ berth_acquire(struct berth_client *c, const char *worker, const struct berth_opt
 	add(&w, "LABEL", options.label);
 	if (options.detach)
 		w.argv[w.argc++] = "DETACH";
-	return wait_until_held(c, &w, ret, e);
+	return wait_until_there(c, &w, ret, e);
 }

@@ -26,13 +26,14 @@ struct berth_client;
 enum berth_state {
 	BERTH_STATE_HELD,
 	BERTH_STATE_QUEUED,   /* waits for its turn or for a server: see position and why */
-	BERTH_STATE_BUILDING, /* its schema is being made */
+	BERTH_STATE_BUILDING, /* its schema is being made, or it builds: see berth_lease_builds() */
 };
 
 /*
  * A lease as the daemon described it. The library allocates it and owns its strings: free it with
  * berth_lease_free(). Strings are NULL and numbers -1 where there is nothing to say: everything
- * about servers until the lease is held, everything about Redis when it grants none.
+ * about servers until the lease is held or builds a template, everything about Redis when it grants
+ * none.
  */
 struct berth_lease {
 	const char *lease; /* its id, like "3fa9c1-17" */
@@ -60,6 +61,9 @@ struct berth_lease {
 	long long fence;      /* rises whenever what is leased changes hands */
 	long long expires_ms; /* ms left: to the TTL when detached, else to the hard maximum */
 	const char *why;      /* what a queued lease waits for */
+	/* What it is made from, or NULL; "template" on the wire, which is a keyword in C++. */
+	const char *template_key;
+	const char *builder; /* who builds that template meanwhile, for people */
 };
 
 /* One row of berth_leases(): who holds or waits for what, without secrets. */
@@ -106,10 +110,15 @@ struct berth_options {
 	 */
 	int (*progress)(void *arg, int position, const char *why);
 	void *progress_arg;
+	/*
+	 * Make it from the template of this key, 1 to 255 visible ASCII characters; NULL: an empty
+	 * one. Whoever asks first builds the template: see berth_lease_builds().
+	 */
+	const char *template_key;
 };
 
 /* All of them, so that no compiler warns; 0 stands for NULL and false in C and C++. */
-#define BERTH_OPTIONS_INIT { sizeof(struct berth_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+#define BERTH_OPTIONS_INIT { sizeof(struct berth_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /* The library's version, "0.1.0". */
 const char *berth_version(void);
@@ -150,14 +159,15 @@ void berth_set_timeout(struct berth_client *c, int timeout_ms);
  * Takes the lease of (options->run, worker), or gets the one that is already held. Without
  * waiting, or when the time was not enough, it succeeds with a state other than BERTH_STATE_HELD:
  * go on with berth_lease_get() on the same client, which keeps the place in the queue. While
- * waiting, UNAVAILABLE is retried until the time is over. `options` may be NULL. `*ret` is the
- * caller's, to be freed with berth_lease_free().
+ * waiting, UNAVAILABLE is retried until the time is over. With a template, waiting also ends when
+ * the lease is to build it (berth_lease_builds()), and BUILDFAILED says that somebody else could
+ * not. `options` may be NULL. `*ret` is the caller's, to be freed with berth_lease_free().
  */
 int berth_acquire(struct berth_client *c, const char *worker, const struct berth_options *options,
                   struct berth_lease **ret, struct berth_error *e);
 /* Below, `id` is a lease's id or "run/worker" of the caller's user; unknown ones are NOLEASE. */
 
-/* The lease as it is now, or once it is held, within `wait_ms` (or BERTH_WAIT_FOREVER). */
+/* The lease as it is now, or once it is held or builds, within `wait_ms` (BERTH_WAIT_FOREVER). */
 int berth_lease_get(struct berth_client *c, const char *id, long long wait_ms,
                     struct berth_lease **ret, struct berth_error *e);
 /* Binds a lease to this connection too; STALE when `fence` is not the lease's. */
@@ -173,6 +183,57 @@ int berth_release(struct berth_client *c, const char *id, long long keep_ms,
                   struct berth_error *e);
 /* Wipes and frees a lease; NULL is fine. The lease itself is not given back. */
 void berth_lease_free(struct berth_lease *lease);
+
+/*
+ * Whether the lease is an empty one in which its template is to be built: migrate through its DSN,
+ * then berth_template_seal() and berth_lease_get(), or berth_template_abort().
+ */
+bool berth_lease_builds(const struct berth_lease *lease);
+
+/* What was sealed. */
+struct berth_seal_report {
+	long long tables;
+	long long rows;
+	long long bytes;
+	long long us; /* how long that took, microseconds */
+};
+
+/*
+ * Seals what a lease that builds has made; ends all sessions of its role. The lease goes on as an
+ * ordinary one of that template: berth_lease_get() tells its new schema, DSN, password and fence.
+ * Answers when it is done; asking again answers the same. DENIED when the lease builds no template,
+ * BUILDFAILED when there is something that cannot be carried, LIMIT when it is too large. `*ret`
+ * may be NULL.
+ */
+int berth_template_seal(struct berth_client *c, const char *id, struct berth_seal_report *ret,
+                        struct berth_error *e);
+/*
+ * Gives up building: the lease ends. With a message (migrations failed) all who wait for the
+ * template get BUILDFAILED with it; without (NULL) the next of them builds.
+ */
+int berth_template_abort(struct berth_client *c, const char *id, const char *message,
+                         struct berth_error *e);
+/* Removes a template; NOTEMPLATE, or INUSE while it is being built or a lease of it is held. */
+int berth_template_drop(struct berth_client *c, const char *key, struct berth_error *e);
+
+/* What berth_reset() did. */
+struct berth_reset_report {
+	long long tables;    /* that were changed, and are as they were */
+	long long rows;      /* removed or restored */
+	long long sequences; /* set back */
+	int rebuilt;         /* 1: a new schema was made instead; the numbers are then 0 */
+	long long us;        /* how long that took, microseconds */
+};
+
+/*
+ * Brings the schema and the Redis database of a held lease back to its baseline: its template, what
+ * berth_baseline() declared, or nothing. BUSY when another session of its role is in a transaction
+ * or runs something; with `force` such sessions are ended. Idle ones stay. `*ret` may be NULL.
+ */
+int berth_reset(struct berth_client *c, const char *id, bool force, struct berth_reset_report *ret,
+                struct berth_error *e);
+/* What is in the schema of a held lease now is what berth_reset() brings back from now on. */
+int berth_baseline(struct berth_client *c, const char *id, struct berth_error *e);
 
 struct berth_leases;
 

@@ -24,6 +24,8 @@ static const struct field lease_fields[] = {
 	{ "state", offsetof(struct berth_lease, state), FIELD_STATE, FIELD_ALWAYS },
 	INT(position, FIELD_ALWAYS),
 	TEXT(kind, FIELD_ALWAYS),
+	{ "template", offsetof(struct berth_lease, template_key), FIELD_TEXT, FIELD_MAYBE },
+	TEXT(builder, FIELD_MAYBE),
 	TEXT(schema, FIELD_HELD),
 	TEXT(role, FIELD_HELD),
 	TEXT(dsn, FIELD_HELD),
@@ -80,6 +82,12 @@ berth_lease_free(struct berth_lease *lease)
 			explicit_bzero(whole->reply->items[i]->text, whole->reply->items[i]->len);
 	berth_reply_free(whole->reply);
 	free(whole);
+}
+
+bool
+berth_lease_builds(const struct berth_lease *lease)
+{
+	return lease->state == BERTH_STATE_BUILDING && lease->dsn && lease->template_key;
 }
 
 int

@@ -19,6 +19,8 @@ const struct peer_field peer_lease[PEER_LEASE_FIELDS] = {
 	{ "state", "held" },
 	{ "position", "0" },
 	{ "kind", "schema" },
+	{ "template", NULL },
+	{ "builder", NULL },
 	{ "schema", "test_3fa9c1_17" },
 	{ "role", "test_3fa9c1_17" },
 	{ "dsn", "postgresql://test_3fa9c1_17:pw@127.0.0.1:5432/app" },
@@ -185,6 +187,22 @@ peer_say_lease_without(struct peer *p, const char *name)
 		bool same = strcmp(name, peer_lease[i].name) != 0;
 
 		say_field(p, same ? &peer_lease[i] : &(struct peer_field){ "unheard_of", "7" });
+	}
+	map_end(p);
+}
+
+void
+peer_say_builder(struct peer *p, const char *key)
+{
+	map_start(p);
+	for (int i = 0; i < PEER_LEASE_FIELDS; i++) {
+		struct peer_field field = peer_lease[i];
+
+		if (strcmp(field.name, "state") == 0)
+			field.value = "building";
+		if (strcmp(field.name, "template") == 0)
+			field.value = key;
+		say_field(p, &field);
 	}
 	map_end(p);
 }

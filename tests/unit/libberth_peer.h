@@ -30,12 +30,14 @@ struct peer_field {
 	const char *name;
 	const char *value;
 };
-enum { PEER_LEASE_FIELDS = 25 };
+enum { PEER_LEASE_FIELDS = 27 };
 /* The names of a lease map in their order, and the values of a held one. */
 extern const struct peer_field peer_lease[PEER_LEASE_FIELDS];
 /* Says a held lease, with up to one field changed (NULL: none); numbers are recognised as such. */
 void peer_say_lease(struct peer *p, const struct peer_field *changed);
 /* Says a held lease with this field missing, and another one that nobody knows. */
 void peer_say_lease_without(struct peer *p, const char *name);
+/* Says a lease that is empty and builds its template. */
+void peer_say_builder(struct peer *p, const char *key);
 /* Says a lease that waits at this position, everything about servers null. */
 void peer_say_queued(struct peer *p, int position, const char *why);

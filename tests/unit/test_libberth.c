@@ -40,11 +40,13 @@ sends_every_option_of_an_acquire(void **state)
 	options.label = "a label";
 	options.ttl_ms = 90000;
 	options.detach = true;
+	options.template_key = "app@1f3c";
 	peer_say_lease(p, NULL);
 	assert_int_equal(berth_acquire(p->client, "gw0", &options, &lease, &e), 0);
 	peer_heard(
 		p,
-		"ACQUIRE gw0 RUN r1 KIND database NAME test_mine REDIS private TTL 90000 LABEL ? DETACH");
+		"ACQUIRE gw0 RUN r1 TEMPLATE app@1f3c KIND database NAME test_mine REDIS private "
+		"TTL 90000 LABEL ? DETACH");
 	berth_lease_free(lease);
 }
 
@@ -119,6 +121,8 @@ reads_every_field_of_a_held_lease(void **state)
 	assert_int_equal(l->fence, 41);
 	assert_int_equal(l->expires_ms, 86400000);
 	assert_null(l->why);
+	assert_null(l->template_key);
+	assert_null(l->builder);
 	berth_lease_free(l);
 }
 
@@ -137,6 +141,19 @@ knows_nothing_of_servers_while_a_lease_is_queued(void **state)
 	assert_int_equal(l->port, -1);
 	assert_int_equal(l->fence, -1);
 	berth_lease_free(l);
+}
+
+static void
+a_caller_without_templates_asks_for_none(void **state)
+{
+	struct peer *p = *state;
+	struct berth_options options = { .template_key = "beyond the first form" };
+	struct berth_lease *lease;
+
+	peer_say_lease(p, NULL);
+	assert_int_equal(berth_acquire(p->client, "gw0", &options, &lease, NULL), 0);
+	peer_heard(p, "ACQUIRE gw0");
+	berth_lease_free(lease);
 }
 
 static void
@@ -331,6 +348,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(reads_every_field_of_a_held_lease, setup, teardown),
 		cmocka_unit_test_setup_teardown(knows_nothing_of_servers_while_a_lease_is_queued,
 		                                setup, teardown),
+		cmocka_unit_test_setup_teardown(a_caller_without_templates_asks_for_none, setup,
+		                                teardown),
 		cmocka_unit_test_setup_teardown(binds_detaches_renews_and_releases, setup,
 		                                teardown),
 		cmocka_unit_test_setup_teardown(asks_for_information_and_signs_of_life, setup,

@@ -16,6 +16,15 @@ static const struct cli_option options[] = { WISH_OPTIONS(wish),
 	                                       "answer as `export NAME='...'` lines for a shell" },
 	                                     { 0 } };
 
+/* It is not what was asked for until somebody has migrated. */
+static void
+say_what_to_do(const struct berth_lease *lease)
+{
+	notice("nobody has built the template %s: this lease is to build it", lease->template_key);
+	hint("migrate in it, then `berth template seal %s`; or `berth template abort %s`",
+	     lease->lease, lease->lease);
+}
+
 static int
 run(const struct invocation *asked)
 {
@@ -40,6 +49,8 @@ run(const struct invocation *asked)
 		                         : SHOW_TABLE,
 		           lease, path, &wish.env);
 		free(path);
+		if (berth_lease_builds(lease))
+			say_what_to_do(lease);
 		berth_lease_free(lease);
 	}
 	berth_close(client);
@@ -55,6 +66,9 @@ const struct command command_acquire = {
 		"\n"
 		"The password is shown: you asked for it. With --run and --worker the same lease is given\n"
 		"whenever it is asked for again; without --run every call takes a new one.\n"
+		"\n"
+		"With --template KEY the state may be `building`: then nobody has built that template yet, and\n"
+		"this lease is empty and is to build it (see berth help template).\n"
 		"\n" WISH_DETAILS,
 	.options = options,
 	.run = run,

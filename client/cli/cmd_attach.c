@@ -10,7 +10,6 @@
 #include "client/cli/holder.h"
 #include "client/cli/session.h"
 #include "client/cli/show.h"
-#include "client/cli/vars.h"
 
 const struct command command_attach;
 
@@ -25,21 +24,20 @@ static const struct cli_option options[] = {
 
 static int
 around_command(const struct invocation *asked, const struct berth_client *client,
-               const struct berth_lease *lease, const char *path)
+               const struct berth_lease *lease)
 {
-	struct vars vars;
-
-	vars_init(&vars, lease, path, &env);
-	vars_set(&vars);
-	vars_fini(&vars);
+	session_environment(client, lease, &env);
 	return holder_run(asked->command_argc, asked->command, client);
 }
 
 static int
 until_stdin_ends(const struct invocation *asked, const struct berth_client *client,
-                 const struct berth_lease *lease, const char *path)
+                 const struct berth_lease *lease)
 {
+	char *path = session_path(client);
+
 	show_lease(shell ? SHOW_SHELL : asked->json ? SHOW_JSON : SHOW_TABLE, lease, path, &env);
+	free(path);
 	fflush(stdout);
 	if (isatty(STDIN_FILENO))
 		notice("holding the lease until end of input (Ctrl-D)");
@@ -51,14 +49,11 @@ hold(const struct invocation *asked, struct berth_client *client, const char *id
 {
 	struct berth_lease *lease;
 	struct berth_error e;
-	char *path;
 	int status;
 
 	if (berth_attach(client, id, fence, &lease, &e) < 0)
 		return complain(client, &e);
-	path = session_path(client);
-	status = (asked->command ? around_command : until_stdin_ends)(asked, client, lease, path);
-	free(path);
+	status = (asked->command ? around_command : until_stdin_ends)(asked, client, lease);
 	berth_lease_free(lease);
 	return status;
 }

@@ -10,14 +10,13 @@
 #include "client/cli/command.h"
 #include "client/cli/complain.h"
 #include "client/cli/duration.h"
+#include "client/cli/failure.h"
 #include "client/cli/fingerprint.h"
 #include "client/cli/gate.h"
 #include "client/cli/holder.h"
 #include "client/cli/rows.h"
 #include "client/cli/session.h"
 #include "client/cli/tap.h"
-
-enum { COMMAND_TEXT = 80, HOST_TEXT = 65 };
 
 static struct {
 	bool retry, verbose, forget, ls;
@@ -86,34 +85,6 @@ forget(const struct gate *gate)
 
 /* ---- running it ---- */
 
-static void
-append(char *text, size_t size, const char *more)
-{
-	size_t len = strlen(text);
-
-	snprintf(text + len, size - len, "%s", more);
-}
-
-/* "'CMD' exited with status N on HOST: its last words" */
-static void
-describe_failure(const struct invocation *asked, const struct tap *tap, int status,
-                 char text[BERTH_ERROR_MESSAGE_MAX])
-{
-	char command[COMMAND_TEXT + 1] = "", host[HOST_TEXT] = "", words[TAP_WORDS_MAX + 1];
-
-	for (int i = 0; i < asked->command_argc; i++) {
-		append(command, sizeof command, i ? " " : "");
-		append(command, sizeof command, asked->command[i]);
-	}
-	if (strlen(command) == COMMAND_TEXT)
-		strcpy(command + COMMAND_TEXT - 3, "...");
-	gethostname(host, sizeof host - 1);
-	tap_words(tap, words);
-	snprintf(text, BERTH_ERROR_MESSAGE_MAX, "'%s' exited with status %d on %s%s%s", command,
-	         status, host, *words ? ": " : "", words);
-	text_tidy(text);
-}
-
 /* CMD is over, but nobody knows how it went. */
 static int
 unrecorded(struct gate *gate, long long fence, int status, const struct berth_error *e)
@@ -142,7 +113,8 @@ report(struct gate *gate, const struct holding *holding, long long fence, int st
 		return status;
 	}
 	if (status)
-		describe_failure(gate->asked, holding->tap, status, failure);
+		failure_text(gate->asked->command_argc, gate->asked->command, holding->tap, status,
+		             failure);
 	if (gate_finish(gate, fence, status ? failure : NULL, status, &e) < 0)
 		return unrecorded(gate, fence, status, &e);
 	return status;
@@ -207,7 +179,7 @@ make_key(const struct invocation *asked, char key[GATE_KEY_SIZE], struct berth_e
 	char print[FINGERPRINT_TEXT] = "";
 	int len;
 
-	if (asks.key_from.count && fingerprint(&asks.key_from, print, e) < 0)
+	if (asks.key_from.count && fingerprint("--key-from ", &asks.key_from, print, e) < 0)
 		return -1;
 	len = snprintf(key, GATE_KEY_SIZE, "%s%s%s", asked->argv[0], *print ? "@" : "", print);
 	if (len >= GATE_KEY_SIZE)

@@ -60,3 +60,15 @@ duration_show(long long ms, char buf[DURATION_TEXT_MAX])
 		snprintf(buf, DURATION_TEXT_MAX, "%lld%s", ms / units[i].ms, units[i].name);
 	return buf;
 }
+
+char *
+duration_show_us(long long us, char buf[DURATION_TEXT_MAX])
+{
+	if (us < 1000)
+		snprintf(buf, DURATION_TEXT_MAX, "%lldus", us);
+	else if (us < 100 * 1000)
+		snprintf(buf, DURATION_TEXT_MAX, "%.1fms", (double)us / 1000);
+	else
+		duration_show(us / 1000, buf);
+	return buf;
+}

@@ -11,3 +11,5 @@ bool duration_parse(const char *text, long long *ret_ms);
 enum { DURATION_TEXT_MAX = 32 };
 /* Two units at most: "850ms", "12s", "3m20s", "2h5m", "3d4h". Returns buf. */
 char *duration_show(long long ms, char buf[DURATION_TEXT_MAX]);
+/* Microseconds, below a tenth of a second finer than duration_show(): "850us", "1.2ms". */
+char *duration_show_us(long long us, char buf[DURATION_TEXT_MAX]);

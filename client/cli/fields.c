@@ -10,15 +10,19 @@
 
 /* clang-format off */
 #define LEASE(name, kind, in_formats) { #name, offsetof(struct berth_lease, name), kind, in_formats }
+#define LEASE_AS(name, member, kind, in_formats) \
+	{ #name, offsetof(struct berth_lease, member), kind, in_formats }
 #define ROW(name, kind) { #name, offsetof(struct berth_lease_row, name), kind, false }
 
 const struct cli_field lease_fields[] = {
 	LEASE(lease,          KIND_TEXT,  true),
 	LEASE(run,            KIND_TEXT,  true),
 	LEASE(worker,         KIND_TEXT,  true),
-	LEASE(state,          KIND_STATE, false),
+	LEASE(state,          KIND_STATE, true),
 	LEASE(position,       KIND_INT,   false),
 	LEASE(kind,           KIND_TEXT,  true),
+	LEASE_AS(template, template_key, KIND_TEXT, true),
+	LEASE(builder,        KIND_TEXT,  false),
 	LEASE(schema,         KIND_TEXT,  true),
 	LEASE(role,           KIND_TEXT,  true),
 	LEASE(dsn,            KIND_TEXT,  true),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What --key-from appends to a key. */
+/* What --key-from appends to a key, and `berth template key` prints. */
 #include "client/cli/fingerprint.h"
 
 #include <errno.h>
@@ -85,7 +85,7 @@ begin(void)
 }
 
 static int
-digest_file(const char *path, char ret[FINGERPRINT_TEXT], struct berth_error *e)
+digest_file(const char *what, const char *path, char ret[FINGERPRINT_TEXT], struct berth_error *e)
 {
 	FILE *file = fopen(path, "re");
 	char *buf;
@@ -94,7 +94,7 @@ digest_file(const char *path, char ret[FINGERPRINT_TEXT], struct berth_error *e)
 	int bad;
 
 	if (!file)
-		return berth_error_set(e, BERTH_ERR, "--key-from %s: %s", path, strerror(errno));
+		return berth_error_set(e, BERTH_ERR, "%s%s: %s", what, path, strerror(errno));
 	ctx = begin();
 	buf = need(malloc(READ_BYTES));
 	errno = 0;
@@ -106,13 +106,14 @@ digest_file(const char *path, char ret[FINGERPRINT_TEXT], struct berth_error *e)
 	finish(ctx, ret);
 	EVP_MD_CTX_free(ctx);
 	if (bad == EISDIR)
-		return berth_error_set(e, BERTH_USAGE,
-		                       "--key-from %s is a directory; name the files in it", path);
-	return bad ? berth_error_set(e, BERTH_ERR, "--key-from %s: %s", path, strerror(bad)) : 0;
+		return berth_error_set(e, BERTH_USAGE, "%s%s is a directory; name the files in it",
+		                       what, path);
+	return bad ? berth_error_set(e, BERTH_ERR, "%s%s: %s", what, path, strerror(bad)) : 0;
 }
 
 static int
-digest_all(char **paths, size_t count, char ret[FINGERPRINT_TEXT], struct berth_error *e)
+digest_all(const char *what, char **paths, size_t count, char ret[FINGERPRINT_TEXT],
+           struct berth_error *e)
 {
 	size_t prefix = common(paths, count);
 	EVP_MD_CTX *ctx = begin();
@@ -123,14 +124,14 @@ digest_all(char **paths, size_t count, char ret[FINGERPRINT_TEXT], struct berth_
 
 		if (i > 0 && strcmp(paths[i], paths[i - 1]) == 0)
 			continue;
-		status = digest_file(paths[i], one, e);
+		status = digest_file(what, paths[i], one, e);
 		EVP_DigestUpdate(ctx, one, FINGERPRINT_TEXT - 1);
 		EVP_DigestUpdate(ctx, "  ", 2);
 		EVP_DigestUpdate(ctx, paths[i] + prefix, strlen(paths[i] + prefix));
 		EVP_DigestUpdate(ctx, "\n", 1);
 		if (status == 0 && strpbrk(paths[i], "\n\\"))
 			status = berth_error_set(e, BERTH_USAGE,
-			                         "--key-from %s: no backslash or newline in a name",
+			                         "%s%s: no backslash or newline in a name", what,
 			                         paths[i]);
 	}
 	finish(ctx, ret);
@@ -139,7 +140,8 @@ digest_all(char **paths, size_t count, char ret[FINGERPRINT_TEXT], struct berth_
 }
 
 int
-fingerprint(const struct texts *files, char ret[FINGERPRINT_TEXT], struct berth_error *e)
+fingerprint(const char *what, const struct texts *files, char ret[FINGERPRINT_TEXT],
+            struct berth_error *e)
 {
 	char **paths = need(calloc(files->count, sizeof *paths));
 	int status;
@@ -147,7 +149,7 @@ fingerprint(const struct texts *files, char ret[FINGERPRINT_TEXT], struct berth_
 	for (size_t i = 0; i < files->count; i++)
 		paths[i] = absolute(files->items[i]);
 	qsort(paths, files->count, sizeof *paths, by_name);
-	status = digest_all(paths, files->count, ret, e);
+	status = digest_all(what, paths, files->count, ret, e);
 	for (size_t i = 0; i < files->count; i++)
 		free(paths[i]);
 	free(paths);

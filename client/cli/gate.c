@@ -2,7 +2,6 @@
 /* ONCE, from a client that does not give up at the first lost connection. */
 #include "client/cli/gate.h"
 
-#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@
 
 #include "client/cli/complain.h"
 #include "client/cli/duration.h"
+#include "client/cli/holder.h"
 #include "client/cli/rows.h"
 #include "client/cli/waiting.h"
 
@@ -237,20 +237,6 @@ gate_enter(struct gate *gate, bool retry, long long timeout_ms, struct gate_answ
 
 /* ---- saying how it went ---- */
 
-/* While CMD ran, signals were for CMD; now they may end us. */
-static void
-be_mortal(void)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGHUP);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGQUIT);
-	sigaddset(&set, SIGTERM);
-	sigprocmask(SIG_UNBLOCK, &set, NULL);
-}
-
 int
 gate_finish(struct gate *gate, long long fence, const char *failure, int status,
             struct berth_error *e)
@@ -267,7 +253,7 @@ gate_finish(struct gate *gate, long long fence, const char *failure, int status,
 	while (tell(gate, 0, failure ? 7 : 4, argv, &reply, e) < 0) {
 		if (!is_away(gate, e) || now_in_ms() >= until)
 			return -1;
-		be_mortal();
+		holder_be_mortal();
 		pause_a_little();
 	}
 	berth_reply_free(reply);

@@ -24,10 +24,15 @@ static const int stopping[] = { SIGHUP, SIGINT, SIGTERM };
 /* What somebody else ends a program with, while it did nothing wrong. */
 static const int ending[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGKILL };
 
+/* As we found them, for every CMD: the first leaves signals blocked behind it. */
+static struct {
+	bool known;
+	sigset_t mask;
+	bool ignores_sigchld;
+} found;
+
 struct holder {
 	struct holding *holding; /* borrowed */
-	sigset_t mask;           /* as we found it */
-	bool ignores_sigchld;    /* likewise */
 	sigset_t passed;
 	int signals; /* signalfd */
 	struct witness witness;
@@ -55,14 +60,18 @@ static void
 take_signals(struct holder *h)
 {
 	struct sigaction old;
-	sigset_t blocked;
+	sigset_t blocked, mask;
 
 	h->passed = not_ignored(passed_on, sizeof passed_on / sizeof *passed_on);
 	blocked = h->passed;
 	sigaddset(&blocked, SIGCHLD);
-	sigprocmask(SIG_BLOCK, &blocked, &h->mask);
+	sigprocmask(SIG_BLOCK, &blocked, &mask);
 	sigaction(SIGCHLD, &(struct sigaction){ .sa_handler = SIG_DFL }, &old);
-	h->ignores_sigchld = old.sa_handler == SIG_IGN;
+	if (!found.known) {
+		found.mask = mask;
+		found.ignores_sigchld = old.sa_handler == SIG_IGN;
+		found.known = true;
+	}
 	h->signals = signalfd(-1, &blocked, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
@@ -73,13 +82,13 @@ static void __attribute__((noreturn)) become(const struct holder *h, char **comm
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != parent)
 		_exit(NOT_EXECUTABLE); /* it died before we asked */
-	if (h->ignores_sigchld)
+	if (found.ignores_sigchld)
 		signal(SIGCHLD, SIG_IGN);
 	if (h->holding->tap)
 		tap_become(h->holding->tap);
 	if (h->holding->keeps_connection)
 		fcntl(berth_fd(h->holding->client), F_SETFD, 0);
-	sigprocmask(SIG_SETMASK, &h->mask, NULL);
+	sigprocmask(SIG_SETMASK, &found.mask, NULL);
 	execvp(command[0], command);
 	error = errno;
 	notice("%s: %s", command[0], strerror(error));
@@ -222,6 +231,17 @@ holder_run_as(int argc, char **command, struct holding *holding)
 	close(h.signals);
 	holding->interrupted = was_interrupted(&h);
 	return exit_status(h.status);
+}
+
+void
+holder_be_mortal(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < sizeof ending / sizeof *ending; i++)
+		sigaddset(&set, ending[i]);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 
 int

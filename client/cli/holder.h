@@ -24,6 +24,11 @@ struct holding {
 	bool interrupted;      /* returned: CMD was told to end, and did not end well */
 };
 int holder_run_as(int argc, char **command, struct holding *holding);
+/*
+ * Signals are for CMD while it runs, and held back after its end, so that what it left can be put
+ * in order. From here on those that end a program end us again, held back ones too.
+ */
+void holder_be_mortal(void);
 
 /*
  * Waits until stdin ends or a signal asks to stop, and returns 0; 69 after a complaint when the

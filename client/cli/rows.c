@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "client/cli/amount.h"
 #include "client/cli/complain.h"
 #include "client/cli/duration.h"
 #include "client/cli/fields.h"
@@ -104,12 +105,15 @@ static char *
 text_of(const struct berth_reply *map, const struct rows_column *column, bool for_people)
 {
 	const struct berth_reply *value = rows_field(map, column->field);
-	char age[DURATION_TEXT_MAX], *text = NULL;
+	char age[DURATION_TEXT_MAX], bytes[AMOUNT_TEXT_MAX], *text = NULL;
+	bool number = value && value->type == BERTH_REPLY_INTEGER;
 	size_t size;
 	FILE *out;
 
-	if (value && for_people && column->cell == ROWS_AGE && value->type == BERTH_REPLY_INTEGER)
+	if (number && for_people && column->cell == ROWS_AGE)
 		return need(strdup(duration_show(value->integer, age)));
+	if (number && for_people && column->cell == ROWS_BYTES)
+		return need(strdup(amount_bytes(value->integer, bytes)));
 	out = need(open_memstream(&text, &size));
 	if (value)
 		write_value(out, value);

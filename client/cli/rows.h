@@ -10,6 +10,7 @@
 enum rows_cell {
 	ROWS_TEXT,
 	ROWS_AGE,   /* milliseconds, shown as a duration */
+	ROWS_BYTES, /* shown in K, M, G */
 	ROWS_WORDS, /* an array of texts, shown as in berth.conf: a, b, "c, d" */
 };
 

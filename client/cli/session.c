@@ -36,6 +36,19 @@ session_path(const struct berth_client *client)
 	return path ? path : need(strdup(berth_path(client)));
 }
 
+void
+session_environment(const struct berth_client *client, const struct berth_lease *lease,
+                    const struct texts *env)
+{
+	char *path = session_path(client);
+	struct vars vars;
+
+	vars_init(&vars, lease, path, env);
+	vars_set(&vars);
+	vars_fini(&vars);
+	free(path);
+}
+
 const char *
 session_lease(const struct command *command, const struct invocation *asked)
 {

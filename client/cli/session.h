@@ -2,12 +2,15 @@
 /* What most commands begin with: a connection, and the lease that is meant. */
 #pragma once
 
-#include "client/cli/command.h"
+#include "client/cli/vars.h"
 #include "client/lib/berth.h"
 
 /* 0 with *ret open, to be closed by the caller, or the exit status after a complaint. */
 int session_open(const struct invocation *asked, struct berth_client **ret);
 /* The socket's path as CMD will find it from any directory. Owned by the caller. */
 char *session_path(const struct berth_client *client);
+/* Puts the lease's variables, and those of --env, into this process' environment. */
+void session_environment(const struct berth_client *client, const struct berth_lease *lease,
+                         const struct texts *env);
 /* The lease named by the first word, else by $BERTH_LEASE; NULL after a complaint. */
 const char *session_lease(const struct command *command, const struct invocation *asked);

@@ -23,6 +23,7 @@ static const struct {
 } usual[] = {
 	{ "BERTH_LEASE",       "{lease}",     OTHERWISE_UNSET },
 	{ "BERTH_FENCE",       "{fence}",     OTHERWISE_UNSET },
+	{ "BERTH_STATE",       "{state}",     OTHERWISE_UNSET },
 	{ "BERTH_SCHEMA",      "{schema}",    OTHERWISE_UNSET },
 	{ "BERTH_RUN",         "{run}",       OTHERWISE_UNSET },
 	{ "BERTH_WORKER",      "{worker}",    OTHERWISE_UNSET },

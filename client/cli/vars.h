@@ -19,7 +19,7 @@ struct vars {
 
 /* Checks the NAME=FORMAT of every --env: 0, or USAGE. */
 int vars_check(const struct texts *env, struct berth_error *e);
-/* The variables of a held lease from the daemon at `socket`; a checked --env replaces the usual. */
+/* The variables of a lease from the daemon at `socket`; a checked --env replaces the usual. */
 void vars_init(struct vars *vars, const struct berth_lease *lease, const char *socket,
                const struct texts *env);
 void vars_fini(struct vars *vars);

@@ -11,7 +11,12 @@
 #include "client/cli/duration.h"
 #include "client/cli/waiting.h"
 
-enum { RUN_MAX = 128, HOST_MAX = 64 };
+enum {
+	RUN_MAX = 128,
+	HOST_MAX = 64,
+	WAIT_MS = 30 * 1000,
+	WAIT_TEMPLATE_MS = 10 * 60 * 1000, /* somebody else may have to migrate first */
+};
 
 /* When this process began, in clock ticks since the boot: with the pid, no other process' ever. */
 static unsigned long long
@@ -57,6 +62,14 @@ ttl_checked(long long ttl_ms, struct berth_error *e)
 	return ttl_ms == NO_TTL ? 0 : ttl_ms;
 }
 
+static long long
+wait_of(const struct wish *wish)
+{
+	if (wish->wait_ms != USUAL_WAIT)
+		return wish->wait_ms;
+	return wish->template ? WAIT_TEMPLATE_MS : WAIT_MS;
+}
+
 static int
 not_held(const struct wish *wish, const struct berth_lease *lease,
          const struct berth_client *client)
@@ -64,7 +77,7 @@ not_held(const struct wish *wish, const struct berth_lease *lease,
 	char text[DURATION_TEXT_MAX];
 	struct berth_error e;
 
-	duration_show(wish->wait_ms, text);
+	duration_show(wait_of(wish), text);
 	if (lease->state == BERTH_STATE_BUILDING)
 		berth_error_set(&e, BERTH_TIMEOUT,
 		                "no lease within %s: its schema is still being made", text);
@@ -73,6 +86,12 @@ not_held(const struct wish *wish, const struct berth_lease *lease,
 			&e, BERTH_TIMEOUT, "no lease within %s: position %d in the queue%s%s", text,
 			lease->position, lease->why ? ": " : "", lease->why ? lease->why : "");
 	return complain(client, &e);
+}
+
+static bool
+is_there(const struct berth_lease *lease)
+{
+	return lease->state == BERTH_STATE_HELD || berth_lease_builds(lease);
 }
 
 /*
@@ -106,15 +125,16 @@ acquire(const struct wish *wish, struct berth_client *client, struct berth_lease
 		.redis = wish->redis,
 		.label = wish->label,
 		.ttl_ms = ttl_checked(wish->ttl_ms, e),
-		.wait_ms = wish->wait_ms,
+		.wait_ms = wait_of(wish),
 		.progress = waiting_show,
 		.progress_arg = &waiting,
+		.template_key = wish->template,
 	};
 	int n;
 
 	if (options.ttl_ms < 0)
 		return -1;
-	waiting_init(&waiting, wish->wait_ms);
+	waiting_init(&waiting, options.wait_ms);
 	n = berth_acquire(client, wish->worker, &options, ret, e);
 	waiting_end(&waiting);
 	return n;
@@ -129,13 +149,38 @@ wish_acquire(const struct wish *wish, struct berth_client *client, struct berth_
 
 	if (acquire(wish, client, &lease, &e) < 0)
 		return complain(client, &e);
-	if (lease->state == BERTH_STATE_HELD
-	    && (!wish->detach || detach(client, &lease, &e) == 0)) {
+	if (!is_there(lease))
+		status = not_held(wish, lease, client);
+	else if (wish->detach && detach(client, &lease, &e) < 0)
+		status = complain(client, &e);
+	else
+		status = 0;
+	if (status == 0)
 		*ret = lease;
-		return 0;
-	}
-	status = lease->state == BERTH_STATE_HELD ? complain(client, &e)
-	                                          : not_held(wish, lease, client);
-	berth_lease_free(lease);
+	else
+		berth_lease_free(lease);
 	return status;
+}
+
+int
+wish_again(const struct wish *wish, struct berth_client *client, struct berth_lease **lease)
+{
+	struct berth_lease *now;
+	struct berth_error e;
+
+	if (berth_lease_get(client, (*lease)->lease, wait_of(wish), &now, &e) < 0)
+		return complain(client, &e);
+	berth_lease_free(*lease);
+	*lease = now;
+	return now->state == BERTH_STATE_HELD ? 0 : not_held(wish, now, client);
+}
+
+void
+wish_release(struct berth_client *client, const struct berth_lease *lease)
+{
+	struct berth_error e;
+
+	if (berth_connected(client) && berth_release(client, lease->lease, 0, &e) < 0)
+		notice("%s the lease could not be given back: %s", berth_error_name(e.code),
+		       e.message);
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/cli/amount.h"
 #include "client/cli/complain.h"
 #include "client/cli/duration.h"
 #include "client/cli/fields.h"
@@ -81,10 +82,48 @@ durations_are_shown_in_two_units_at_most(void **state)
 		assert_string_equal(duration_show(shown[i].ms, buf), shown[i].text);
 }
 
+static void
+microseconds_are_shown_finer(void **state)
+{
+	static const struct {
+		long long us;
+		const char *text;
+	} shown[] = {
+		{ 0, "0us" },        { 999, "999us" },  { 1000, "1.0ms" },    { 99949, "99.9ms" },
+		{ 134000, "134ms" }, { 2300000, "2s" }, { 61000000, "1m1s" },
+	};
+	char buf[DURATION_TEXT_MAX];
+
+	for (size_t i = 0; i < sizeof shown / sizeof *shown; i++)
+		assert_string_equal(duration_show_us(shown[i].us, buf), shown[i].text);
+}
+
+static void
+amounts_are_shown_as_people_say_them(void **state)
+{
+	static const struct {
+		long long bytes;
+		const char *text;
+	} shown[] = {
+		{ 0, "0B" },           { 1023, "1023B" },   { 1024, "1.0K" },
+		{ 10188, "9.9K" },     { 10240, "10K" },    { 1048000, "1023K" },
+		{ 1048575, "1.0M" },   { 3250585, "3.1M" }, { 21474836480, "20G" },
+		{ 1LL << 62, "4.0E" },
+	};
+	char buf[AMOUNT_TEXT_MAX];
+
+	for (size_t i = 0; i < sizeof shown / sizeof *shown; i++)
+		assert_string_equal(amount_bytes(shown[i].bytes, buf), shown[i].text);
+	assert_string_equal(amount_of(0, "row", buf), "0 rows");
+	assert_string_equal(amount_of(1, "row", buf), "1 row");
+	assert_string_equal(amount_of(1LL << 62, "sequence", buf), "4611686018427387904 sequences");
+}
+
 static const struct berth_lease lease = {
 	.lease = "3fa9c1-17",
 	.run = "r1",
 	.worker = "gw0",
+	.state = BERTH_STATE_BUILDING,
 	.kind = "schema",
 	.schema = "test_x",
 	.role = "test_x",
@@ -125,6 +164,7 @@ fields_stand_for_the_values_of_the_lease(void **state)
 	              false);
 	expect_format("{lease}{fence}{run}{worker}{kind}{redis}", "3fa9c1-177r1gw0schemanone",
 	              false);
+	expect_format("{state} {template}", "building ", true);
 	expect_format("{{{user}}}", "{test_x}", false);
 	expect_format("{{user}}", "{user}", false);
 	expect_format("a{redis_url}b{redis_db}c", "abc", true);
@@ -134,8 +174,8 @@ static void
 what_is_no_field_is_refused(void **state)
 {
 	static const char *const bad[] = {
-		"{nothing}", "{}", "{ user}", "{User}",  "{user", "user}",        "{user{host}}",
-		"{",         "}",  "a{{}",    "{state}", "{why}", "{expires_ms}",
+		"{nothing}", "{}", "{ user}", "{User}",    "{user", "user}",        "{user{host}}",
+		"{",         "}",  "a{{}",    "{builder}", "{why}", "{expires_ms}",
 	};
 
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -199,6 +239,7 @@ a_lease_becomes_the_usual_variables_and_those_asked_for(void **state)
 	vars_init(&vars, &lease, "/a/socket", &env);
 	assert_string_equal(value_of(&vars, "BERTH_SOCKET"), "/a/socket");
 	assert_string_equal(value_of(&vars, "BERTH_FENCE"), "7");
+	assert_string_equal(value_of(&vars, "BERTH_STATE"), "building");
 	assert_string_equal(value_of(&vars, "PGPORT"), "5432");
 	assert_string_equal(value_of(&vars, "PGUSER"), "someone");
 	assert_string_equal(value_of(&vars, "MINE"), "test_x!");
@@ -245,6 +286,8 @@ main(void)
 		cmocka_unit_test(durations_are_a_number_and_a_unit),
 		cmocka_unit_test(everything_else_is_no_duration),
 		cmocka_unit_test(durations_are_shown_in_two_units_at_most),
+		cmocka_unit_test(microseconds_are_shown_finer),
+		cmocka_unit_test(amounts_are_shown_as_people_say_them),
 		cmocka_unit_test(fields_stand_for_the_values_of_the_lease),
 		cmocka_unit_test(what_is_no_field_is_refused),
 		cmocka_unit_test(the_message_names_every_field_there_is),

@@ -14,10 +14,13 @@ from harness.cli import BERTH, Cli, Terminal
 from harness.resp import Map
 from test_acquire import FIELDS, LISTED
 
-COMMANDS = "run exec acquire renew release attach detach ls once enum info ping shutdown help".split()
+COMMANDS = """
+    run exec acquire renew release attach detach reset baseline template ls once enum info ping
+    shutdown help
+""".split()
 USUAL = """
-    BERTH_SOCKET BERTH_LEASE BERTH_FENCE BERTH_SCHEMA BERTH_RUN BERTH_WORKER BERTH_REDIS_DB
-    BERTH_REDIS_LEVEL DATABASE_URL REDIS_URL PGHOST PGPORT PGDATABASE PGUSER PGPASSWORD
+    BERTH_SOCKET BERTH_LEASE BERTH_FENCE BERTH_STATE BERTH_SCHEMA BERTH_RUN BERTH_WORKER
+    BERTH_REDIS_DB BERTH_REDIS_LEVEL DATABASE_URL REDIS_URL PGHOST PGPORT PGDATABASE PGUSER PGPASSWORD
 """.split()
 NASTY = "it's \"$HOME\" `id` \\ !\t*\n{{}} é"
 
@@ -342,7 +345,7 @@ def test_wrong_usage_is_2_and_asks_nobody(alone, words):
 
 def test_an_unknown_field_is_answered_with_those_there_are(alone):
     message = says(alone("exec", "--env", "A={pasword}", "true"), 2, "USAGE")
-    for field in set(FIELDS) - {"state", "position", "expires_ms", "why"}:
+    for field in set(FIELDS) - {"builder", "position", "expires_ms", "why"}:
         assert f"{{{field}}}" in message, field
 
 

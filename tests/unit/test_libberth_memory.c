@@ -55,6 +55,9 @@ converse(struct peer *p, struct berth_error *e)
 	if (berth_info(p->client, NULL, &text, e) < 0)
 		return -1;
 	free(text);
+	if (berth_baseline(p->client, "a-1", e) < 0
+	    || berth_template_seal(p->client, "a-1", NULL, e) < 0)
+		return -1;
 	return berth_release(p->client, "a-1", 0, e);
 }
 
@@ -69,7 +72,8 @@ a_failed_allocation_is_an_error_and_nothing_leaks(void **state)
 		allowance = PLENTY;
 		peer_open(&p);
 		peer_say_lease(&p, NULL);
-		peer_say(&p, "*0\r\n$1\r\nx\r\n+OK\r\n");
+		peer_say(&p, "*0\r\n$1\r\nx\r\n+OK\r\n*8\r\n+tables\r\n:1\r\n+rows\r\n:1\r\n"
+		             "+bytes\r\n:1\r\n+us\r\n:1\r\n+OK\r\n");
 		allowance = n;
 		result = converse(&p, &e);
 		if (allowance >= 0) { /* none failed: every one before was tried */

@@ -63,7 +63,7 @@ struct berth_lease {
 	const char *why;      /* what a queued lease waits for */
 	/* What it is made from, or NULL; "template" on the wire, which is a keyword in C++. */
 	const char *template_key;
-	const char *builder; /* who builds that template meanwhile, for people */
+	const char *builder; /* who builds that template now, for people */
 };
 
 /* One row of berth_leases(): who holds or waits for what, without secrets. */

@@ -13,7 +13,7 @@ from harness.resp import ReplyError, as_map
 PAGE = places.REPO / "docs" / "berth-protocol.7"
 
 # Codes of what is not built yet; each goes from here when its first verb comes.
-LATER = {"NOTEMPLATE", "BUILDFAILED"}
+LATER: set[str] = set()
 
 
 def code_of(client, *words) -> str:
@@ -103,6 +103,21 @@ def rediserr(make_daemon, make_redis, **_):
     return code_of(daemon.client(), "ACQUIRE", "gw0", "REDIS", "acl", "WAIT", "10000")
 
 
+def notemplate(make_daemon, **_):
+    return code_of(make_daemon().ready().client(), "TEMPLATE", "DROP", "nosuch")
+
+
+def buildfailed(make_daemon, **_):
+    """Who waits for a builder is told why it gave up."""
+    daemon = make_daemon().ready()
+    builder, other = daemon.client(), daemon.client()
+    lease = builder.acquire("gw0", template="never-built")
+    assert lease.state == "building"
+    other("ACQUIRE", "gw1", "TEMPLATE", "never-built")
+    builder("TEMPLATE", "ABORT", lease.lease, "no such column")
+    return code_of(other, "LEASE", "default/gw1", "WAIT", "10000")
+
+
 PROVOKED = {
     "ERR": err,
     "USAGE": usage,
@@ -117,6 +132,8 @@ PROVOKED = {
     "PGERR": pgerr,
     "REDISERR": rediserr,
     "DRIFT": drift,
+    "NOTEMPLATE": notemplate,
+    "BUILDFAILED": buildfailed,
 }
 
 

@@ -31,8 +31,10 @@ from berth.errors import (
     UsageError,
     WaitTimeoutError,
 )
+from berth.fingerprint import template_key
 from berth.gate import Gate, GateRow, SharedEnum
 from berth.lease import Lease, LeaseRow, Waiting
+from berth.template import Reset, SealedTemplate, TemplateRow
 
 __version__ = "0.1.0"
 
@@ -57,8 +59,11 @@ __all__ = [
     "ProtocolError",
     "RedisError",
     "RequestError",
+    "Reset",
+    "SealedTemplate",
     "SharedEnum",
     "StaleError",
+    "TemplateRow",
     "UnavailableError",
     "UnreachableError",
     "UsageError",
@@ -66,4 +71,5 @@ __all__ = [
     "Waiting",
     "connect",
     "socket_paths",
+    "template_key",
 ]

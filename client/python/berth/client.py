@@ -23,6 +23,7 @@ from berth.errors import (
 from berth.gate import Gate, GateRow, SharedEnum, enum_from, gate_from, run_once, shortened
 from berth.lease import Lease, LeaseRow, Waiting, as_list, as_map, lease_from, row_from
 from berth.resp import Argument, ReplyReader, encode
+from berth.template import Reset, SealedTemplate, TemplateRow, build
 
 #: A lease, or its id, or ``run/worker``.
 LeaseId = Union[Lease, Waiting, str]
@@ -31,6 +32,8 @@ LeaseId = Union[Lease, Waiting, str]
 _POLL = 60.0
 #: Seconds that the daemon may wait for the lock under which enums are made: the most of enum_wait_ms.
 _ENUM_WAIT = 3600.0
+#: Seconds that sealing, resetting and noting a baseline may take.
+_SLOT_WAIT = 3600.0
 #: Seconds before a server that is away is asked for again.
 _RETRY = 0.25
 
@@ -171,6 +174,7 @@ class Client:
         worker: str,
         *,
         run: str | None = None,
+        template: str | None = None,
         kind: str | None = None,
         name: str | None = None,
         redis: str | None = None,
@@ -179,7 +183,7 @@ class Client:
         detach: bool = False,
         label: str | None = None,
     ) -> Lease | Waiting:
-        """One ACQUIRE: the lease of (run, worker), held or still waited for.
+        """One ACQUIRE: the lease of (run, worker), held, to be built in, or still waited for.
 
         Without `wait` it answers at once. The place in the queue is kept while this client is
         open; ask again with get(). Everything else is as in acquire().
@@ -187,6 +191,7 @@ class Client:
         args: list[Argument] = ["ACQUIRE", worker]
         for word, value in (
             ("RUN", run),
+            ("TEMPLATE", template),
             ("KIND", kind),
             ("NAME", name),
             ("REDIS", redis),
@@ -205,6 +210,7 @@ class Client:
         worker: str,
         *,
         run: str | None = None,
+        template: str | None = None,
         kind: str | None = None,
         name: str | None = None,
         redis: str | None = None,
@@ -213,20 +219,25 @@ class Client:
         detach: bool = False,
         label: str | None = None,
         on_wait: Callable[[str], None] | None = None,
+        build: Callable[[Lease], object] | None = None,
     ) -> Lease:
         """The lease of (run, worker), taken or, if it is already held, the same one again.
 
-        worker   who asks, such as "gw0"
-        run      the test session it belongs to ("default" if not given)
-        kind     "schema" (default) or "database"
-        name     exactly this schema (or database) name; InUseError if it is somebody else's
-        redis    "acl", "index", "private" or "none"; the daemon's default if not given
-        ttl      seconds a detached lease lives without being renewed
-        wait     seconds until it must be held (then WaitTimeoutError, or UnavailableError if a
-                 server is still away); without end if not given
-        detach   it outlives this client, until its ttl
-        label    a text for ``berth ls``
-        on_wait  called with what it waits for: after a second, and ever more seldom, each minute at last
+        worker    who asks, such as "gw0"
+        run       the test session it belongs to ("default" if not given)
+        template  the key (see template_key()) of what the slot is to hold. Of all that ask for one
+                  that is not there yet, one gets a lease that ``is_builder``; BuildFailedError when
+                  the builder that was waited for has failed
+        kind      "schema" (default) or "database"
+        name      exactly this schema (or database) name; InUseError if it is somebody else's
+        redis     "acl", "index", "private" or "none"; the daemon's default if not given
+        ttl       seconds a detached lease lives without being renewed
+        wait      seconds until it must be held (then WaitTimeoutError, or UnavailableError if a
+                  server is still away); without end if not given
+        detach    it outlives this client, until its ttl
+        label     a text for ``berth ls``
+        on_wait   called with what it waits for: after a second, and ever more seldom, each minute at last
+        build     called with the lease if it is the builder, as in template_build()
         """
         until = _deadline(wait)
         poll = 1.0 if on_wait else _POLL
@@ -236,6 +247,7 @@ class Client:
                 lease = self.request(
                     worker,
                     run=run,
+                    template=template,
                     kind=kind,
                     name=name,
                     redis=redis,
@@ -251,6 +263,8 @@ class Client:
                 time.sleep(_RETRY)
             else:
                 if isinstance(lease, Lease):
+                    if build is not None and lease.is_builder:
+                        return self.template_build(lease, build, wait=wait)
                     return lease
                 if last:
                     raise _not_in_time(lease, wait)
@@ -305,6 +319,65 @@ class Client:
         if uid is not None:
             args += ["UID", uid]
         return [row_from(LeaseRow, row) for row in as_list(self.command(*args))]
+
+    # -- a clean slot --------------------------------------------------------------------------
+
+    def reset(self, lease: LeaseId, *, force: bool = False) -> Reset:
+        """Brings the slot back to its template, to what baseline() declared, or to nothing.
+
+        Its Redis database is emptied. BusyError, with pid and query, when another session of the
+        lease is in a transaction or at work; `force` ends those. Idle ones stay.
+        """
+        words: tuple[Argument, ...] = ("FORCE",) if force else ()
+        return row_from(Reset, self.command("RESET", _id(lease), *words, wait=_SLOT_WAIT))
+
+    def baseline(self, lease: LeaseId) -> None:
+        """From now on reset() brings back what is in the schema now. Not for databases."""
+        self.command("BASELINE", _id(lease), wait=_SLOT_WAIT)
+
+    # -- templates -----------------------------------------------------------------------------
+
+    def template_build(
+        self, lease: Lease, fn: Callable[[Lease], object], *, wait: float | None = None
+    ) -> Lease:
+        """Builds the template: calls `fn` with the lease, seals, and returns the lease as it is then.
+
+        That has another schema, DSN, password and fence. What `fn` raises is raised, and an
+        Exception is told to everybody who waits for the template: BuildFailedError. After a
+        KeyboardInterrupt or the death of this process the next one builds it. `wait` is the seconds
+        until the lease must be held once the template is sealed.
+        """
+        build(self, lease, fn)
+        held = self.get(lease, wait=math.inf if wait is None else wait)
+        if not isinstance(held, Lease):
+            raise _not_in_time(held, wait)
+        return held
+
+    def template_seal(self, lease: LeaseId) -> SealedTemplate:
+        """What is in the builder's slot now is the template; may be said again.
+
+        Ends the sessions in the slot first. get() tells what the lease is afterwards. Raises
+        DeniedError when the lease does not build one, BuildFailedError for what cannot be carried.
+        """
+        reply = self.command("TEMPLATE", "SEAL", _id(lease), wait=_SLOT_WAIT)
+        return row_from(SealedTemplate, reply)
+
+    def template_abort(self, lease: LeaseId, message: str | None = None) -> None:
+        """Gives building up; the lease ends.
+
+        With a message everybody who waits for the template is told that it failed; without one the
+        next of them builds it.
+        """
+        words = () if message is None else (shortened(message),)
+        self.command("TEMPLATE", "ABORT", _id(lease), *words)
+
+    def template_list(self) -> list[TemplateRow]:
+        """Every template that is known."""
+        return [row_from(TemplateRow, row) for row in as_list(self.command("TEMPLATE", "LIST"))]
+
+    def template_drop(self, key: str) -> None:
+        """Removes it. InUseError while a lease of it is held or it is being built."""
+        self.command("TEMPLATE", "DROP", key, wait=_SLOT_WAIT)
 
     # -- shared enums --------------------------------------------------------------------------
 

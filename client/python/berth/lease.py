@@ -18,7 +18,10 @@ _WIRE_NAMES = {"id": "lease"}
 
 @dataclass(frozen=True)
 class Lease:
-    """A lease that is held: a slot in PostgreSQL and, unless ``redis`` is "none", one in Redis.
+    """A lease with a slot in PostgreSQL and, unless ``redis`` is "none", one in Redis.
+
+    It is held, or ``is_builder``: then its slot is empty, and whoever holds it is to migrate it and
+    call template_seal() or template_abort(), or leaves both to template_build().
 
     The attributes are the fields of the protocol's lease map under the same names, but for its
     ``lease``, which is ``id`` here. What is secret stays out of ``repr()``.
@@ -28,11 +31,15 @@ class Lease:
     run: str
     worker: str
     state: str
-    """"held"."""
+    """"held", or "building" for the builder of a template."""
     position: int
     """0."""
     kind: str
     """"schema" or "database"."""
+    template: str | None
+    """The key of the template that the slot was built from, or is built for."""
+    builder: str | None
+    """Who builds the template, for people; None when nobody does."""
     schema: str
     """The schema that is the lease's own ("public" in a database of its own)."""
     role: str
@@ -60,6 +67,11 @@ class Lease:
     """Milliseconds left when this was said: to the TTL if detached, else to the hard maximum."""
     why: str | None
 
+    @property
+    def is_builder(self) -> bool:
+        """Whether this lease is to build its template."""
+        return self.state == "building"
+
 
 @dataclass(frozen=True)
 class Waiting:
@@ -73,6 +85,9 @@ class Waiting:
     position: int
     """The place in the queue, from 1; 0 when building."""
     kind: str
+    template: str | None
+    builder: str | None
+    """Who builds the template that it waits for, for people."""
     why: str | None
     """What it waits for."""
 
@@ -107,6 +122,7 @@ _Row = TypeVar("_Row", bound="DataclassInstance")
 _TYPES: dict[str, Any] = {
     "str": str,
     "int": int,
+    "bool": int,
     "str | None": (str, type(None)),
     "int | None": (int, type(None)),
 }
@@ -138,13 +154,13 @@ def row_from(cls: type[_Row], reply: Any) -> _Row:
         value = row.get(name)
         if not isinstance(value, _TYPES[str(f.type)]):
             raise ProtocolError(f"the field {name!r} is {value!r:.40}, not {f.type}")
-        values[f.name] = value
+        values[f.name] = bool(value) if f.type == "bool" else value
     return cls(**values)
 
 
 def lease_from(reply: Any) -> Lease | Waiting:
-    """A lease map as what it is by its state."""
+    """A lease map as what it is by its state; only a lease that has its slot has a DSN."""
     row = as_map(reply)
-    if row.get("state") == "held":
+    if row.get("state") == "held" or row.get("dsn") is not None:
         return row_from(Lease, row)
     return row_from(Waiting, row)

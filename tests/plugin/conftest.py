@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import textwrap
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,6 +49,28 @@ class Result:
     def schemas(self) -> dict[str, str]:
         """Worker → schema or database, from the lines that the plugin prints."""
         return dict(re.findall(r"^\[Worker (\w+)\] Using \w+: (\S+)$", self.out, re.MULTILINE))
+
+
+class Thread(threading.Thread):
+    """A call in the background; result() is what it came to."""
+
+    def __init__(self, fn, *args, **kw):
+        super().__init__(daemon=True)
+        self.call = lambda: fn(*args, **kw)
+        self.start()
+
+    def run(self):
+        try:
+            self.value, self.error = self.call(), None
+        except BaseException as e:
+            self.error = e
+
+    def result(self):
+        self.join(30)
+        assert not self.is_alive()
+        if self.error:
+            raise self.error
+        return self.value
 
 
 class Project:

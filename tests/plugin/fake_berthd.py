@@ -12,13 +12,13 @@ import threading
 from pathlib import Path
 
 LEASE_FIELDS = (
-    "lease run worker state position kind schema role dsn host port dbname user password redis "
+    "lease run worker state position kind template builder schema role dsn host port dbname user password redis "
     "redis_url redis_host redis_port redis_socket redis_db redis_user redis_password fence "
     "expires_ms why"
 ).split()
 
 ROW_FIELDS = (
-    "lease run worker state position kind schema role dbname redis redis_db fence uid pid label "
+    "lease run worker state position kind template builder schema role dbname redis redis_db fence uid pid label "
     "age_ms expires_ms connections"
 ).split()
 
@@ -54,8 +54,9 @@ class FakeBerthd:
         self.leases: dict[str, dict] = {}
         self.holders: dict[str, set] = {}
         self.released: list[str] = []
+        self.templates: dict[str, dict] = {}
         self.on: dict = {}
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         self._made = 0
         self._sockets: list[socket.socket] = []
         self._listener = socket.socket(socket.AF_UNIX)
@@ -102,8 +103,8 @@ class FakeBerthd:
             with self._lock:
                 for key, holders in self.holders.items():
                     holders.discard(sock)
-                    if not holders:
-                        self.leases.pop(key, None)
+                    if not holders and key in self.leases:
+                        self._end(key)
 
     def _word(self, stream) -> str:
         length = int(stream.readline()[1:])
@@ -136,8 +137,48 @@ class FakeBerthd:
             self._made += 1
             self.leases[key] = self._new(self._made, worker, options)
             self.holders[key] = set()
+            if "TEMPLATE" in options:
+                self.leases[key] |= {"template": options["TEMPLATE"], "state": "queued"}
         self.holders[key].add(sock)
-        return self.leases[key]
+        if self.leases[key]["state"] == "queued":
+            self._queue(key, int(options.get("WAIT", 0)) / 1000)
+        return self._seen(self.leases[key])
+
+    def _queue(self, key: str, wait: float) -> None:
+        """Until it is held, or builds, or the time is over. Raises what its builder failed with."""
+        lease = self.leases[key]
+        template = lease.setdefault(
+            "waits for", self.templates.setdefault(lease["template"], {"state": "free"})
+        )
+        self._lock.wait_for(lambda: template["state"] != "building", wait)
+        if template["state"] == "failed":
+            self._end(key)
+            raise Refusal(f"BUILDFAILED {template['message']}")
+        if template["state"] == "free":
+            template |= {"state": "building", "builder": key}
+        if template["state"] == "sealed" or template["builder"] == key:
+            lease["state"] = "held" if template["state"] == "sealed" else "building"
+
+    def _seen(self, lease: dict) -> dict:
+        """The lease's map: without a slot and with its builder as long as it is queued."""
+        if lease["state"] != "queued":
+            return {name: lease[name] for name in LEASE_FIELDS}
+        run, _, worker = lease["waits for"]["builder"].rpartition("/")
+        builder = f"run {run} worker {worker}, pid 1 on host fake"
+        known = ("lease", "run", "worker", "state", "kind", "template")
+        seen = dict.fromkeys(LEASE_FIELDS) | {name: lease[name] for name in known}
+        why = f"{builder} builds the template"
+        return seen | {"position": 1, "builder": builder, "why": why}
+
+    def _end(self, key: str, message: str | None = None) -> None:
+        """The lease is over, and with it what it builds; with a message that has failed."""
+        lease = self.leases.pop(key)
+        template = self.templates.get(lease["template"], {})
+        if template.get("state") == "building" and template["builder"] == key:
+            template |= {"state": "failed" if message else "free", "message": message}
+            if message:
+                del self.templates[lease["template"]]
+        self._lock.notify_all()
 
     def _new(self, n: int, worker: str, options: dict) -> dict:
         name = options.get("NAME", f"test_fake_{n}")
@@ -183,11 +224,40 @@ class FakeBerthd:
         raise Refusal(f"NOLEASE no lease {name}")
 
     def _lease(self, args, sock):
-        return self.leases[self._find(args[0])]
+        return self._seen(self.leases[self._find(args[0])])
 
     def _release(self, args, sock):
         key = self._find(args[0])
-        self.released.append(self.leases.pop(key)["worker"])
+        self.released.append(self.leases[key]["worker"])
+        self._end(key)
+        return "OK"
+
+    def _template(self, args, sock):
+        return getattr(self, f"_template_{args[0].lower()}")(*args[1:])
+
+    def _template_seal(self, name):
+        lease = self.leases[self._find(name)]
+        if lease["state"] != "building":
+            raise Refusal(f"DENIED lease {name} does not build a template")
+        self._made += 1
+        slot = self._new(self._made, lease["worker"], {"KIND": lease["kind"]})
+        kept = {name: lease[name] for name in ("lease", "run", "template")}
+        lease |= slot | kept
+        self.templates[lease["template"]]["state"] = "sealed"
+        self._lock.notify_all()
+        sizes = {"tables": 1, "rows": 2, "bytes": 8192, "us": 3}
+        return {"key": lease["template"], "kind": lease["kind"], **sizes}
+
+    def _template_abort(self, name, message=None):
+        self._end(self._find(name), message)
+        return "OK"
+
+    def _reset(self, args, sock):
+        self._find(args[0])
+        return {"tables": 1, "rows": 2, "sequences": 0, "rebuilt": 0, "us": 900}
+
+    def _baseline(self, args, sock):
+        self._find(args[0])
         return "OK"
 
     def _leases(self, args, sock):

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import threading
 import time
 
 import berth
 import pytest
 
+from conftest import Thread
 from harness import eventually
 from harness.cli import Cli
 
@@ -34,28 +34,6 @@ def client(daemon):
 def other(daemon, client):
     with berth.connect(daemon.socket) as other:
         yield other
-
-
-class Thread(threading.Thread):
-    """A call in the background; result() is what it came to."""
-
-    def __init__(self, fn, *args, **kw):
-        super().__init__(daemon=True)
-        self.call = lambda: fn(*args, **kw)
-        self.start()
-
-    def run(self):
-        try:
-            self.value, self.error = self.call(), None
-        except BaseException as e:
-            self.error = e
-
-    def result(self):
-        self.join(30)
-        assert not self.is_alive()
-        if self.error:
-            raise self.error
-        return self.value
 
 
 # The verbs

@@ -39,6 +39,7 @@ class TemplateRow:
     """One row of ``TEMPLATE LIST``."""
 
     key: str
+    kind: str | None
     state: str
     """"building", "sealed" or "failed"."""
     tables: int | None

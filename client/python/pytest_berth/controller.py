@@ -44,6 +44,7 @@ class Controller(Nowhere):
             self.daemon = f"berthd {client.server.get('version', '?')} at {client.path}"
             self.settings = replace(settings, socket=client.path)
             enums.ensure(client, settings)
+        self.key = settings.template.make_key() if settings.template else None
         super().__init__(self.settings)
 
     def pytest_configure(self, config: pytest.Config) -> None:
@@ -60,6 +61,7 @@ class Controller(Nowhere):
     def pytest_configure_node(self, node: Any) -> None:
         if node.gateway.spec.popen:  # it inherits our environment, which leads nowhere
             node.workerinput["berth_environment"] = dict(self.before)
+            node.workerinput["berth_template_key"] = self.key
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodeready(self, node: Any) -> None:

@@ -5,17 +5,19 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import pytest
 
 import berth
-from pytest_berth import enums, environment, report
+from pytest_berth import command, enums, environment, report
+from pytest_berth.resets import Resets
 from pytest_berth.role import distributes_after_all, own_run, word
 from pytest_berth.settings import Settings
+from pytest_berth.template import Recipe, Template, shown
 
 #: Seconds that giving back may take; closing the connection ends the lease all the same.
 _RELEASE_TIMEOUT = 10.0
@@ -30,47 +32,70 @@ class Holder:
         self.run = word(given["testrunuid"], 127) if given else own_run()
         self.worker = word(given["workerid"], 63) if given else "master"
         self.tally = report.Tally()
+        self.template: Template | None = None
         self._said = ""
         self._spoken_for = "berth_environment" in given  # the controller asks the same daemon
         self._before = environment.apply(given.get("berth_environment", {}))
+        self._settings = settings
         self._client: berth.Client | None = None
         try:
-            self.lease = self._acquire(settings)
-            self._set_environment(settings)
+            client = self._client = report.connect(settings)
+            self.lease = self._acquire(client, given.get("berth_template_key"))
+            self._before = {**environment.apply(self._variables(client, self.lease)), **self._before}
+            self.resets = Resets(client, self.lease, settings, self.tally)
         except BaseException:
             self.close()
             raise
 
     # -- taking it -----------------------------------------------------------------------------
 
-    def _acquire(self, settings: Settings) -> berth.Lease:
-        client = self._client = report.connect(settings)
+    def _acquire(self, client: berth.Client, key: str | None) -> berth.Lease:
         if not self._spoken_for:
-            enums.ensure(client, settings)
-        began = time.monotonic()
+            enums.ensure(client, self._settings)
+        recipe = self._settings.template
+        if recipe is not None:
+            key = key or recipe.make_key()
         try:
-            lease = client.acquire(
-                self.worker,
-                run=self.run,
-                kind=settings.kind,
-                name=settings.name_for(self.run, self.worker),
-                redis=settings.redis,
-                wait=settings.wait,
-                label=settings.label,
-                on_wait=self._say,
-            )
+            began = time.monotonic()
+            lease = self._wait_for(client, key)
             self._refuse_to_share(client, lease)
+            waited = time.monotonic() - began
+            self.tally.add(self.worker, waited * 1000)
+            if recipe is not None and key is not None:
+                lease = self._of_template(client, lease, recipe, key, waited)
         except berth.BerthError as e:
             raise pytest.UsageError(f"berth: {self.worker} got no lease: {e.code} {e}") from None
-        self.tally.add(self.worker, (time.monotonic() - began) * 1000)
         return lease
 
+    def _wait_for(self, client: berth.Client, key: str | None) -> berth.Lease:
+        """The time for which somebody else builds the template does not count; the daemon limits it."""
+        settings = self._settings
+        wait = settings.wait
+        while True:
+            try:
+                return client.acquire(
+                    self.worker,
+                    run=self.run,
+                    template=key,
+                    kind=settings.kind,
+                    name=settings.name_for(self.run, self.worker),
+                    redis=settings.redis,
+                    wait=wait,
+                    label=settings.label,
+                    on_wait=self._say,
+                )
+            except berth.WaitTimeoutError:
+                now = client.get(f"{self.run}/{self.worker}")
+                if isinstance(now, berth.Waiting) and now.builder is None:
+                    raise
+                wait = max(wait, 1.0)
+
     def _say(self, why: str) -> None:
-        """Somebody in front of a terminal that does not move should know why, once for each why."""
-        gist = "".join(c for c in why if not c.isdigit())  # "held 58 s" grows older
-        if gist != self._said and sys.__stderr__ is not None:
+        """Once for each why: what changes in it is that "held 58 s" grows older."""
+        gist = "".join(c for c in why if not c.isdigit())
+        if gist != self._said:
             self._said = gist
-            print(f"[Worker {self.worker}] Waiting: {why}", file=sys.__stderr__, flush=True)
+            report.say(self.worker, f"Waiting: {why}")
 
     def _refuse_to_share(self, client: berth.Client, lease: berth.Lease) -> None:
         """Asking again gives the same lease, also to another session that calls itself the same."""
@@ -83,20 +108,52 @@ class Holder:
                     f"(pid {row.pid}); give each session its own --testrunuid"
                 )
 
-    def _set_environment(self, settings: Settings) -> None:
-        assert self._client is not None
-        fields = environment.fields_of(self.lease, os.path.abspath(self._client.path))
+    def _variables(self, client: berth.Client, lease: berth.Lease) -> dict[str, str | None]:
+        fields = environment.fields_of(lease, os.path.abspath(client.path))
         try:
-            wanted = environment.changes(settings.env, fields)
+            return environment.changes(self._settings.env, fields)
         except environment.FormatError as e:
             raise pytest.UsageError(str(e)) from None
-        self._before = {**environment.apply(wanted), **self._before}
+
+    # -- migrating it --------------------------------------------------------------------------
+
+    def _of_template(
+        self, client: berth.Client, lease: berth.Lease, recipe: Recipe, key: str, waited: float
+    ) -> berth.Lease:
+        """The lease as it is when its template is there: built here, if that is its part."""
+        built = lease.is_builder
+        if built:
+            report.say(self.worker, f"Building the template {shown(key)}: {recipe.title}")
+            began = time.monotonic()
+            migrate = partial(self._migrate, client, recipe)
+            lease = client.template_build(lease, migrate, wait=self._settings.wait)
+            waited = time.monotonic() - began
+            report.say(self.worker, f"Built the template {shown(key)} in {waited:.1f} s")
+        self.template = Template(key, built, waited)
+        self.tally.migrated(self.worker, "built" if built else "reused", waited)
+        return lease
+
+    def _migrate(self, client: berth.Client, recipe: Recipe, lease: berth.Lease) -> None:
+        """Nothing in this process may see a slot that is not the lease's for good."""
+        env = {**os.environ, **self._variables(client, lease)}
+        env |= {"BERTH_SOCKET": os.path.abspath(client.path), "BERTH_LEASE": lease.id}
+        try:
+            recipe.run({name: value for name, value in env.items() if value is not None})
+        except command.Failed as e:
+            failure = [f"This has failed: {recipe.title}", *e.output]
+            report.say(self.worker, "\n    ".join(failure))
+            raise
 
     # -- what pytest calls ---------------------------------------------------------------------
 
     def pytest_configure(self, config: pytest.Config) -> None:
         if not self.in_xdist and distributes_after_all(config):
             self.close()  # some plugin turned xdist on: the workers take their own
+            return
+        from pytest_berth import migration
+
+        config.pluginmanager.register(self.resets, "berth-resets")
+        config.pluginmanager.register(migration, "berth-migration")
 
     def pytest_report_header(self) -> list[str]:
         return [report.line(self.lease)]

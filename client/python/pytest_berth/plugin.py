@@ -11,6 +11,7 @@ import pytest
 if TYPE_CHECKING:
     import berth
     from pytest_berth.holder import Holder
+    from pytest_berth.template import Template
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -54,6 +55,34 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "Lines NAME = LABEL, LABEL: shared enum types that are there before a lease is taken.",
         type="linelist",
         default=[],
+    )
+    parser.addini(
+        "berth_template_files",
+        "Files, directories and globs: what the migrations are made of. Workers share what one of "
+        "them builds, as long as these do not change.",
+        type="linelist",
+        default=[],
+    )
+    parser.addini(
+        "berth_template_command", "Migrates, as alembic upgrade head, with a lease.", default=""
+    )
+    parser.addini(
+        "berth_template_call", "The same as package.module:function, called with it.", default=""
+    )
+    parser.addini(
+        "berth_template_key", "The template's key; {files} is the fingerprint.", default=""
+    )
+    parser.addini(
+        "berth_reset",
+        "When to bring the lease back to its baseline: before each test, class, module, session, "
+        "or never (default).",
+        default="",
+    )
+    parser.addini(
+        "berth_baseline",
+        "What session-scoped fixtures make is part of the baseline: true or false (default: where "
+        "there are resets and no template).",
+        default="",
     )
 
 
@@ -102,3 +131,25 @@ def berth_redis_url(berth_lease: berth.Lease) -> str:
             "this lease has no Redis: set berth_redis, and give berthd a redis_url"
         )
     return berth_lease.redis_url
+
+
+@pytest.fixture(scope="session")
+def berth_template(pytestconfig: pytest.Config) -> Template | None:
+    """The template of this worker's lease: its key, whether it was built here, and how long it took.
+
+    Override it in the conftest file of the root directory to migrate each worker's own schema: let
+    it return a shell command or a function that takes the lease.
+    """
+    return _holder(pytestconfig).template
+
+
+@pytest.fixture(scope="session")
+def berth_baseline(pytestconfig: pytest.Config) -> None:
+    """Resets bring back what is there when the session-scoped fixtures are done."""
+    _holder(pytestconfig).resets.want_baseline()
+
+
+@pytest.fixture
+def berth_clean(request: pytest.FixtureRequest, pytestconfig: pytest.Config) -> None:
+    """This test begins with its lease as it was when it was new, or as the baseline has it."""
+    _holder(pytestconfig).resets.clean(request.node)

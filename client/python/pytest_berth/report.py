@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -47,11 +48,15 @@ def write_line(config: pytest.Config, text: str) -> None:
 
 
 class Tally:
-    """Counts the leases of one pytest run, how long they were waited for, and those lost."""
+    """Counts the leases of one pytest run, how long they were waited for, what was done to them."""
 
     def __init__(self) -> None:
         self._waits: dict[str, float] = {}
         self._lost: dict[str, str] = {}
+        self._migrated: dict[str, tuple[str, float]] = {}
+        self._resets = 0
+        self._resets_us = 0
+        self._rebuilds = 0
 
     def add(self, worker: str, wait_ms: float = 0.0) -> None:
         self._waits[worker] = wait_ms
@@ -60,22 +65,71 @@ class Tally:
         if why:
             self._lost[worker] = why
 
+    def migrated(self, worker: str, how: str, seconds: float) -> None:
+        """`how` is "built" (the template, for all), "reused" (it) or "own" (its schema alone)."""
+        self._migrated[worker] = (how, seconds)
+
+    def count_reset(self, done: berth.Reset) -> None:
+        self._resets += 1
+        self._resets_us += done.us
+        self._rebuilds += done.rebuilt
+
     def as_dict(self) -> dict[str, Any]:
         """In the plain values that xdist carries."""
-        return {"waits": dict(self._waits), "lost": dict(self._lost)}
+        return {
+            "waits": dict(self._waits),
+            "lost": dict(self._lost),
+            "migrated": dict(self._migrated),
+            "resets": (self._resets, self._resets_us, self._rebuilds),
+        }
 
     def merge(self, other: Mapping[str, Any] | None) -> None:
         if other:
             self._waits.update(other["waits"])
             self._lost.update(other["lost"])
+            self._migrated.update(other["migrated"])
+            resets, us, rebuilds = other["resets"]
+            self._resets += resets
+            self._resets_us += us
+            self._rebuilds += rebuilds
+
+    def _line(self) -> str:
+        parts = [_counted(len(self._waits), "lease"), f"wait {max(self._waits.values()):.0f} ms"]
+        parts += self._migrations()
+        if self._resets:
+            each = self._resets_us / self._resets / 1000
+            parts.append(f"{_counted(self._resets, 'reset')} ({each:.1f} ms each)")
+        if self._rebuilds:
+            parts.append(_counted(self._rebuilds, "rebuild"))
+        return "berth: " + ", ".join(parts)
+
+    def _migrations(self) -> list[str]:
+        """What became of the template, or of each worker's own migrations."""
+        times: dict[str, list[float]] = {}
+        for how, seconds in self._migrated.values():
+            times.setdefault(how, []).append(seconds)
+        if "built" in times:
+            return [f"template built in {max(times['built']):.1f} s"]
+        if "own" in times:
+            own = times["own"]
+            return [f"{_counted(len(own), 'migration')} ({max(own):.1f} s)"]
+        return ["template reused"] if times else []
 
     def show(self, reporter: pytest.TerminalReporter) -> None:
         if self._waits and reporter.verbosity >= 0:
-            count = len(self._waits)
-            noun = "lease" if count == 1 else "leases"
-            reporter.write_line(f"berth: {count} {noun}, wait {max(self._waits.values()):.0f} ms")
+            reporter.write_line(self._line())
         for worker, why in sorted(self._lost.items()):
             reporter.write_line(
                 f"berth: {worker} lost its lease before the end, its results mean little: {why}",
                 yellow=True,
             )
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def say(worker: str, text: str) -> None:
+    """To somebody in front of a terminal that does not move; pytest does not capture it."""
+    if sys.__stderr__ is not None:
+        print(f"[Worker {worker}] {text}", file=sys.__stderr__, flush=True)

@@ -11,9 +11,14 @@ import pytest
 
 from pytest_berth import enums, environment
 from pytest_berth.role import word
+from pytest_berth.template import Recipe, recipe_of
 
 _KINDS = ("schema", "database")
 _REDIS = ("acl", "index", "private", "none")
+_RESETS = ("test", "class", "module", "session", "never")
+_BOOLEANS = {"true": True, "yes": True, "on": True, "1": True} | {
+    "false": False, "no": False, "off": False, "0": False, "": None
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,10 @@ class Settings:
     wait: float
     env: Mapping[str, str]
     enums: Mapping[str, tuple[str, ...]]
+    template: Recipe | None
+    reset: str
+    baseline: bool | None
+    """None: where it is of use."""
     label: str
 
     def name_for(self, run: str, worker: str) -> str | None:
@@ -35,14 +44,18 @@ class Settings:
 def settings_of(config: pytest.Config) -> Settings:
     """Raises pytest.UsageError for what cannot be followed."""
     options = config.known_args_namespace
+    kind = _one_of(config, "berth_kind", _KINDS)
     return Settings(
         socket=_socket(options.berth_socket),
-        kind=_one_of(config, "berth_kind", _KINDS),
+        kind=kind,
         redis=_one_of(config, "berth_redis", _REDIS),
         name=_name(options.berth_name or config.getini("berth_name")),
         wait=_seconds(config.getini("berth_wait")),
         env=_env(config),
         enums=enums.parse(config.getini("berth_enums")),
+        template=recipe_of(config, kind),
+        reset=_one_of(config, "berth_reset", _RESETS) or "never",
+        baseline=_baseline(config, kind),
         label="pytest " + word(config.rootpath.name, 200),
     )
 
@@ -76,6 +89,18 @@ def _seconds(text: str) -> float:
     if not 0 <= seconds < 1e6:
         raise pytest.UsageError(f"berth: berth_wait is {text!r}; it is a number of seconds")
     return seconds
+
+
+def _baseline(config: pytest.Config, kind: str | None) -> bool | None:
+    text = str(config.getini("berth_baseline")).strip().lower()
+    if text not in _BOOLEANS:
+        raise pytest.UsageError(f"berth: berth_baseline is {text!r}; it may be true or false")
+    if _BOOLEANS[text] and kind == "database":
+        raise pytest.UsageError(
+            "berth: berth_baseline is for berth_kind = schema; a database is brought back to its "
+            "template (berth_template_command)"
+        )
+    return _BOOLEANS[text]
 
 
 def _env(config: pytest.Config) -> dict[str, str]:

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: MIT
+"""When a lease is brought back to its baseline, and when what is there becomes the baseline.
+
+A reset comes before anything of its test is set up. The baseline, where there is one, is declared
+when the session-scoped fixtures of a test are done and before the first fixture of a lesser scope:
+so what the former have made stays, and what the latter and the tests make goes. A session-scoped
+fixture that a later test is the first to ask for moves the baseline, if that test began clean.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+import berth
+from pytest_berth.report import Tally
+from pytest_berth.settings import Settings
+
+#: Seconds that a session of an earlier test may take to end its transaction.
+_PATIENCE = 1.0
+_AGAIN = 0.02
+
+#: Session-scoped fixtures from here write nothing into a database.
+_NOT_THE_SUITES = ("_pytest.", "pytest_berth.", "xdist.")
+
+
+class Resets:
+    """Borrows the connection and the lease of a Holder."""
+
+    def __init__(
+        self, client: berth.Client, lease: berth.Lease, settings: Settings, tally: Tally
+    ) -> None:
+        self._client = client
+        self._lease = lease
+        self._every = settings.reset
+        self._resets = False
+        self._baseline = settings.baseline
+        self._may_declare = lease.kind == "schema"
+        self._tally = tally
+        self._clean: pytest.Item | None = None
+        """The item that was the last to begin clean."""
+        self._unit: pytest.Item | pytest.Collector | None = None
+        """The class, module or session that did."""
+        self._untouched = True
+        """Whether nothing but session-scoped fixtures has run since the last reset."""
+        self._wanted = False
+        self._declared = False
+        self._pending = True
+        """Whether the baseline, if it is wanted, is to be declared (again)."""
+        self._busy = False
+        self._before = ""
+
+    # -- what is asked for ---------------------------------------------------------------------
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self._resets = self._every != "never" or _asked(session, "berth_clean")
+        if self._baseline is None:
+            bare = self._lease.template is None and self._may_declare
+            self._wanted = _asked(session, "berth_baseline") or (self._resets and bare)
+        else:
+            self._wanted = self._baseline
+
+    def want_baseline(self) -> None:
+        """What is there once the session-scoped fixtures are done is the baseline."""
+        if not self._may_declare and self._resets:
+            raise pytest.UsageError(
+                "berth: only a schema has a baseline; a database is brought back to its template "
+                "(berth_template_command, berth_template_call) or to nothing"
+            )
+        self._pending |= not self._wanted
+        self._wanted = self._may_declare
+
+    def _due(self, item: pytest.Item) -> bool:
+        if "berth_clean" in _fixtures(item):
+            return True
+        if self._every in ("never", "test"):
+            return self._every == "test"
+        before, self._unit = self._unit, _unit(item, self._every)
+        return self._unit is not before
+
+    # -- what pytest calls ---------------------------------------------------------------------
+
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        if self._untouched:
+            self._declare()  # a test before this one got no further than its session's fixtures
+        if self._due(item):
+            self.clean(item)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> None:
+        if not self._untouched:
+            return
+        if fixturedef.scope == "session":
+            module = getattr(fixturedef.func, "__module__", None) or ""
+            self._pending |= not module.startswith(_NOT_THE_SUITES)
+        else:
+            self._touch()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> None:
+        self._touch()
+        self._before = item.nodeid
+
+    # -- what is done --------------------------------------------------------------------------
+
+    def clean(self, item: pytest.Item) -> None:
+        """Resets, unless this test began clean."""
+        if self._clean is item and self._untouched:
+            return
+        if self._declared or not self._wanted:
+            self._reset(item.nodeid)
+        self._untouched = True
+        self._clean = item
+
+    def _touch(self) -> None:
+        if self._untouched:
+            self._declare()
+        self._untouched = False
+
+    def _declare(self) -> None:
+        if not (self._wanted and self._pending):
+            return
+        try:
+            self._client.baseline(self._lease)
+        except berth.BerthError as e:
+            pytest.fail(f"berth: no baseline: {e.code} {e}", pytrace=False)
+        self._pending = False
+        self._declared = True
+
+    def _reset(self, test: str) -> None:
+        until = time.monotonic() + (0 if self._busy else _PATIENCE)
+        while True:
+            try:
+                done = self._client.reset(self._lease)
+                break
+            except berth.BusyError as e:
+                self._busy = time.monotonic() >= until
+                if self._busy:
+                    pytest.fail(self._why_busy(test, e), pytrace=False)
+            except berth.BerthError as e:
+                pytest.fail(f"berth: no reset before {test}: {e.code} {e}", pytrace=False)
+            time.sleep(_AGAIN)
+        self._busy = False
+        self._tally.count_reset(done)
+
+    def _why_busy(self, test: str, e: berth.BerthError) -> str:
+        before = f" ({self._before} was the last one)" if self._before else ""
+        return (
+            f"berth: no reset before {test}: {e.code} {e}\n"
+            f"A test or fixture before it{before} has left this transaction open or this query "
+            "running; commit or roll back and close the connection where it ends."
+        )
+
+
+def _fixtures(item: pytest.Item) -> list[str]:
+    names: list[str] = getattr(item, "fixturenames", [])
+    return names
+
+
+def _asked(session: pytest.Session, name: str) -> bool:
+    return any(name in _fixtures(item) for item in session.items)
+
+
+def _unit(item: pytest.Item, scope: str) -> pytest.Item | pytest.Collector:
+    if scope == "session":
+        return item.session
+    kind = pytest.Class if scope == "class" else pytest.Module
+    return item.getparent(kind) or item

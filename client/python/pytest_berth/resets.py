@@ -40,7 +40,7 @@ class Resets:
         self._may_declare = lease.kind == "schema"
         self._tally = tally
         self._clean: pytest.Item | None = None
-        """The item that was the last to begin clean."""
+        """The test at hand, if it has begun clean."""
         self._unit: pytest.Item | pytest.Collector | None = None
         """The class, module or session that did."""
         self._untouched = True
@@ -83,10 +83,11 @@ class Resets:
     # -- what pytest calls ---------------------------------------------------------------------
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        if self._untouched:
+        if self._declared and self._untouched:
             self._declare()  # a test before this one got no further than its session's fixtures
+        self._clean = None
         if self._due(item):
-            self.clean(item)
+            self._begin_clean(item)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> None:
@@ -106,9 +107,11 @@ class Resets:
     # -- what is done --------------------------------------------------------------------------
 
     def clean(self, item: pytest.Item) -> None:
-        """Resets, unless this test began clean."""
-        if self._clean is item and self._untouched:
-            return
+        """For a fixture: resets, unless this test has begun so, before its fixtures."""
+        if self._clean is not item:
+            self._begin_clean(item)
+
+    def _begin_clean(self, item: pytest.Item) -> None:
         if self._declared or not self._wanted:
             self._reset(item.nodeid)
         self._untouched = True

@@ -50,7 +50,10 @@ class Recipe:
 
     def make_key(self) -> str:
         """The key in force. Raises pytest.UsageError when files are missing or it cannot be one."""
-        key = self.key.format(files=self._of_files()) if self.key else self._of_files(self._how())
+        if self.key:
+            key = self.key.format(files=self._of_files() if self.files else "")
+        else:
+            key = self._of_files(self._how())
         if not _KEY.fullmatch(key):
             raise pytest.UsageError(
                 f"berth: the key of the template is {key!r}; it is 1 to 255 characters of ASCII "

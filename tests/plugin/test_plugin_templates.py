@@ -270,7 +270,8 @@ def test_files_that_are_not_there_end_the_run_before_a_worker_starts(suite, fake
     result = suite.run("-n", 2)
 
     assert result.status == 4
-    assert result.both.count("nothing matches 'nowhere'") == 1
+    (error,) = [line for line in result.both.splitlines() if line.startswith("ERROR")]
+    assert "nothing matches 'nowhere'" in error
     assert "ACQUIRE" not in fake.verbs()
 
 

@@ -14,8 +14,12 @@ SOURCE = REPO / "client" / "python"
 
 USES = """
 import berth
+from pytest_berth.template import Template
 
-def test_types(berth_lease: berth.Lease, berth_dsn: str, berth_redis_url: str) -> None:
+def test_types(
+    berth_lease: berth.Lease, berth_dsn: str, berth_redis_url: str, berth_template: Template | None
+) -> None:
+    built: bool = berth_template is not None and berth_template.built
     dsn: str = berth_lease.dsn
     port: int = berth_lease.port
     url: str | None = berth_lease.redis_url
@@ -29,6 +33,13 @@ def test_types(berth_lease: berth.Lease, berth_dsn: str, berth_redis_url: str) -
         ran: bool = client.once("migrate", lambda: None, wait=10)
         gate: berth.Gate = client.once_enter("migrate")
         rows: list[berth.GateRow] = client.once_list()
+        key: str = berth.template_key("migrations", extra=["a", "b"])
+        own: berth.Lease = client.acquire("gw1", template=key, build=lambda lease: lease.dsn)
+        done: berth.Reset = client.reset(own, force=True)
+        rebuilt: bool = done.rebuilt
+        client.baseline(own)
+        sealed: berth.SealedTemplate = client.template_seal(own)
+        templates: list[berth.TemplateRow] = client.template_list()
 """
 
 

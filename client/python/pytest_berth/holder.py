@@ -85,8 +85,8 @@ class Holder:
                     on_wait=self._say,
                 )
             except berth.WaitTimeoutError:
-                now = client.get(f"{self.run}/{self.worker}")
-                if isinstance(now, berth.Waiting) and now.builder is None:
+                now = client.get(f"{self.run}/{self.worker}") if key else None
+                if now is None or (isinstance(now, berth.Waiting) and now.builder is None):
                     raise
                 wait = max(wait, 1.0)
 

@@ -79,7 +79,9 @@ def test_those_that_wait_are_told_for_whom(suite, fake):
     with suite.popen("-n", 2, **quiet) as process:
         seen = ""
         while "Waiting" not in seen:
-            seen += process.stderr.readline()
+            line = process.stderr.readline()
+            assert line, seen
+            seen += line
         (suite.path / "go").touch()
         out, err = process.communicate(timeout=60 * SLOW)
 

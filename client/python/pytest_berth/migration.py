@@ -14,7 +14,7 @@ import pytest
 
 import berth
 from pytest_berth import call, command
-from pytest_berth.plugin import _holder
+from pytest_berth.plugin import holder_of
 from pytest_berth.template import Template, directory_of
 
 
@@ -23,7 +23,7 @@ def _berth_migration(berth_template: object, pytestconfig: pytest.Config) -> Non
     """Before other session-scoped fixtures: the schema is migrated."""
     if berth_template is None or isinstance(berth_template, Template):
         return
-    holder = _holder(pytestconfig)
+    holder = holder_of(pytestconfig)
     if holder.template is not None:
         raise pytest.UsageError(
             "berth: the ini file says how to migrate (berth_template_...), and so does a fixture "

@@ -102,7 +102,7 @@ def _start(config: pytest.Config) -> None:
     config.pluginmanager.register(part, "berth-part")
 
 
-def _holder(config: pytest.Config) -> Holder:
+def holder_of(config: pytest.Config) -> Holder:
     from pytest_berth.holder import Holder
 
     part: object | None = config.pluginmanager.get_plugin("berth-part")
@@ -114,7 +114,7 @@ def _holder(config: pytest.Config) -> Holder:
 @pytest.fixture(scope="session")
 def berth_lease(pytestconfig: pytest.Config) -> berth.Lease:
     """The lease of this worker: a schema and role (or database) and a Redis database of its own."""
-    return _holder(pytestconfig).lease
+    return holder_of(pytestconfig).lease
 
 
 @pytest.fixture(scope="session")
@@ -140,16 +140,16 @@ def berth_template(pytestconfig: pytest.Config) -> Template | None:
     Override it in the conftest file of the root directory to migrate each worker's own schema: let
     it return a shell command or a function that takes the lease.
     """
-    return _holder(pytestconfig).template
+    return holder_of(pytestconfig).template
 
 
 @pytest.fixture(scope="session")
 def berth_baseline(pytestconfig: pytest.Config) -> None:
     """Resets bring back what is there when the session-scoped fixtures are done."""
-    _holder(pytestconfig).resets.want_baseline()
+    holder_of(pytestconfig).resets.want_baseline()
 
 
 @pytest.fixture
 def berth_clean(request: pytest.FixtureRequest, pytestconfig: pytest.Config) -> None:
     """This test begins with its lease as it was when it was new, or as the baseline has it."""
-    _holder(pytestconfig).resets.clean(request.node)
+    holder_of(pytestconfig).resets.clean(request.node)

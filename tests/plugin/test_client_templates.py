@@ -179,7 +179,9 @@ def test_a_key_does_not_depend_on_how_and_where_the_files_are_named(files, tmp_p
     monkeypatch.chdir(files / "m")
 
     assert key == berth.template_key(".")
-    assert key == berth.template_key("sub", "2.sql", "../m/1.sql", "1.sql", str(files) + "//m/2.sql")
+    assert key == berth.template_key(
+        "sub", "2.sql", "../m/1.sql", "1.sql", str(files) + "//m/2.sql"
+    )
     (files / "m").rename(tmp_path / "elsewhere")
     assert key == berth.template_key(tmp_path / "elsewhere")
 
@@ -193,7 +195,9 @@ def test_names_contents_and_extras_count(files):
     keys.add(berth.template_key(files / "m"))
 
     assert len(keys) == 7
-    assert berth.template_key(files / "m", extra="a") == berth.template_key(files / "m", extra=["a"])
+    assert berth.template_key(files / "m", extra="a") == berth.template_key(
+        files / "m", extra=["a"]
+    )
 
 
 def test_a_directory_that_links_back_to_itself_has_an_end(files):

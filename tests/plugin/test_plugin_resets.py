@@ -120,6 +120,21 @@ def test_berth_clean_resets_before_the_fixtures_of_the_test_that_asks(suite, fak
     assert seen(fake) == "tables baseline row a reset row b row c row reset d"
 
 
+def test_berth_clean_at_the_beginning_of_a_module_resets_once(suite, fake):
+    suite.write(
+        "test_one.py",
+        """
+        from conftest import saw
+
+        def test_a(berth_clean): saw("a")
+        def test_b(): saw("b")
+        """,
+    )
+    suite.run("-o", "berth_reset=module", "-o", "berth_baseline=false").passed(3)
+
+    assert seen(fake) == "reset a b reset e"
+
+
 def test_berth_baseline_can_be_asked_for_without_resets(suite, fake):
     suite.write(
         "test_two.py",
@@ -181,12 +196,27 @@ def test_a_session_that_ends_in_a_moment_is_waited_for(suite, fake):
 def test_a_session_that_stays_is_named_with_the_test_that_left_it(suite, fake):
     fake.on["RESET"] = lambda args: Refusal(BUSY)
 
-    result = suite.run("-o", "berth_reset=test", "-p", "no:randomly")
+    result = suite.run("-o", "berth_reset=test")
 
     assert result.counts() == {"passed": 1, "error": 4}
     assert f"berth: no reset before test_one.py::TestA::test_b: {BUSY}" in result.out
     assert "(test_one.py::TestA::test_a was the last one)" in result.out
     assert "Traceback" not in result.both
+
+
+def test_a_module_that_could_not_begin_clean_does_so_with_its_next_test(suite, fake):
+    suite.write("test_two.py", "def test_f(): pass\ndef test_g(): pass\ndef test_h(): pass\n")
+    answers = [Refusal("PGERR deadlock detected")]
+
+    def reset(args):
+        if answers:
+            raise answers.pop()
+        return fake._reset(args, None)
+
+    fake.on["RESET"] = reset
+
+    assert suite.run("-o", "berth_reset=module").counts() == {"passed": 6, "error": 1}
+    assert fake.verbs().count("RESET") == 2
 
 
 def test_a_lease_that_is_gone_is_told(suite, fake):

@@ -340,7 +340,7 @@ class Client:
     def template_build(
         self, lease: Lease, fn: Callable[[Lease], object], *, wait: float | None = None
     ) -> Lease:
-        """Builds the template: calls `fn` with the lease, seals, and returns the lease as it is then.
+        """Builds the template: calls `fn` with the lease, seals, returns the lease as it is then.
 
         That has another schema, DSN, password and fence. What `fn` raises is raised, and an
         Exception is told to everybody who waits for the template: BuildFailedError. After a

@@ -21,7 +21,7 @@ class Lease:
     """A lease with a slot in PostgreSQL and, unless ``redis`` is "none", one in Redis.
 
     It is held, or ``is_builder``: then its slot is empty, and whoever holds it is to migrate it and
-    call template_seal() or template_abort(), or leaves both to template_build().
+    say template_seal() or template_abort(), or leaves all that to template_build().
 
     The attributes are the fields of the protocol's lease map under the same names, but for its
     ``lease``, which is ``id`` here. What is secret stays out of ``repr()``.

@@ -73,7 +73,7 @@ class Reset:
 
 
 def build(client: Client, lease: Lease, fn: Callable[[Lease], object]) -> None:
-    """Calls `fn` and seals; aborts when it raises, with a message if that is the template's fault."""
+    """Calls `fn` and seals; aborts when that fails, with a message unless it was interrupted."""
     try:
         fn(lease)
         _seal(client, lease)

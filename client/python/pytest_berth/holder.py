@@ -41,7 +41,8 @@ class Holder:
         try:
             client = self._client = report.connect(settings)
             self.lease = self._acquire(client, given.get("berth_template_key"))
-            self._before = {**environment.apply(self._variables(client, self.lease)), **self._before}
+            before = environment.apply(self._variables(client, self.lease))
+            self._before = {**before, **self._before}
             self.resets = Resets(client, self.lease, settings, self.tally)
         except BaseException:
             self.close()
@@ -68,7 +69,7 @@ class Holder:
         return lease
 
     def _wait_for(self, client: berth.Client, key: str | None) -> berth.Lease:
-        """The time for which somebody else builds the template does not count; the daemon limits it."""
+        """While somebody else builds the template no time passes; the daemon limits that."""
         settings = self._settings
         wait = settings.wait
         while True:

@@ -135,7 +135,7 @@ def berth_redis_url(berth_lease: berth.Lease) -> str:
 
 @pytest.fixture(scope="session")
 def berth_template(pytestconfig: pytest.Config) -> Template | None:
-    """The template of this worker's lease: its key, whether it was built here, and how long it took.
+    """The template of this worker's lease: its key, whether it was built here, the seconds taken.
 
     Override it in the conftest file of the root directory to migrate each worker's own schema: let
     it return a shell command or a function that takes the lease.

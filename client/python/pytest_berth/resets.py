@@ -42,7 +42,7 @@ class Resets:
         self._clean: pytest.Item | None = None
         """The test at hand, if it has begun clean."""
         self._unit: pytest.Item | pytest.Collector | None = None
-        """The class, module or session that did."""
+        """The class, module or session that did, if those do."""
         self._untouched = True
         """Whether nothing but session-scoped fixtures has run since the last reset."""
         self._wanted = False
@@ -72,22 +72,17 @@ class Resets:
         self._pending |= not self._wanted
         self._wanted = self._may_declare
 
-    def _due(self, item: pytest.Item) -> bool:
-        if "berth_clean" in _fixtures(item):
-            return True
-        if self._every in ("never", "test"):
-            return self._every == "test"
-        before, self._unit = self._unit, _unit(item, self._every)
-        return self._unit is not before
-
     # -- what pytest calls ---------------------------------------------------------------------
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         if self._declared and self._untouched:
             self._declare()  # a test before this one got no further than its session's fixtures
         self._clean = None
-        if self._due(item):
+        unit = _unit(item, self._every)
+        if unit is not self._unit or "berth_clean" in _fixtures(item):
+            self._unit = None  # if this fails, the next test tries again
             self._begin_clean(item)
+            self._unit = unit if unit is not item else None
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> None:
@@ -110,6 +105,7 @@ class Resets:
         """For a fixture: resets, unless this test has begun so, before its fixtures."""
         if self._clean is not item:
             self._begin_clean(item)
+            self._untouched = False
 
     def _begin_clean(self, item: pytest.Item) -> None:
         if self._declared or not self._wanted:
@@ -166,8 +162,12 @@ def _asked(session: pytest.Session, name: str) -> bool:
     return any(name in _fixtures(item) for item in session.items)
 
 
-def _unit(item: pytest.Item, scope: str) -> pytest.Item | pytest.Collector:
+def _unit(item: pytest.Item, scope: str) -> pytest.Item | pytest.Collector | None:
+    """What begins clean with this test."""
+    if scope == "never":
+        return None
     if scope == "session":
         return item.session
-    kind = pytest.Class if scope == "class" else pytest.Module
-    return item.getparent(kind) or item
+    if scope == "class":
+        return item.getparent(pytest.Class) or item
+    return (item.getparent(pytest.Module) if scope == "module" else None) or item

@@ -267,19 +267,21 @@ add_where(const struct baseline *baseline, const char *where, struct sql *sql)
 	sql_add(sql, "%s", where);
 }
 
-/* SELECT xmin AS x[, digest AS t] over all catalogs. */
+/* SELECT xmin AS x[, digest AS t] over all catalogs, or over those alone whose rows may be written again. */
 static void
-add_rows(const struct baseline *baseline, bool digests, struct sql *sql)
+add_rows(const struct baseline *baseline, bool digests, bool only_rewritten, struct sql *sql)
 {
 	bool rare = strcmp(baseline->others, "{}") != 0, first = true;
 
 	for (size_t i = 0; i < sizeof catalogs / sizeof *catalogs; i++) {
 		const struct catalog *catalog = &catalogs[i];
 
-		if (catalog->rare && !rare)
+		if ((catalog->rare && !rare) || (only_rewritten && !catalog->ignored))
 			continue;
 		sql_add(sql, "%sSELECT xmin AS x", first ? "" : " UNION ALL ");
-		if (digests)
+		if (digests && !catalog->ignored)
+			sql_add(sql, ", NULL::text AS t");
+		else if (digests)
 			sql_add(sql, ", md5(%L || (to_jsonb(c) - '{%s}'::text[])::text) AS t", catalog->name, catalog->ignored);
 		sql_add(sql, " FROM %s c WHERE ", catalog->name);
 		add_where(baseline, catalog->where, sql);
@@ -290,8 +292,10 @@ add_rows(const struct baseline *baseline, bool digests, struct sql *sql)
 void
 baseline_ask_catalog(struct baseline *baseline, struct sql *sql)
 {
-	sql_add(sql, "SELECT count(*), array_agg(DISTINCT x::text), string_agg(t, '') FROM (");
-	add_rows(baseline, true, sql);
+	sql_add(sql, "SELECT count(*), array_agg(DISTINCT x::text), string_agg(t, ''),"
+	             " count(*) FILTER (WHERE t IS NULL AND x <> ALL (%L::xid[])) FROM (",
+	        baseline->xids);
+	add_rows(baseline, true, false, sql);
 	sql_add(sql, ") q");
 }
 
@@ -317,8 +321,8 @@ baseline_keep_catalog(struct baseline *baseline, const PGresult *result)
 void
 baseline_ask_unknown(const struct baseline *baseline, struct sql *sql)
 {
-	sql_add(sql, "SELECT DISTINCT x::text, t FROM (");
-	add_rows(baseline, true, sql);
+	sql_add(sql, "SELECT x::text, t FROM (");
+	add_rows(baseline, true, true, sql);
 	sql_add(sql, ") q WHERE x <> ALL (%L::xid[])", baseline->xids);
 }
 
@@ -333,8 +337,10 @@ has_digest(const struct baseline *baseline, const char *digest)
 }
 
 bool
-baseline_know_unknown(struct baseline *baseline, const PGresult *result)
+baseline_know_unknown(struct baseline *baseline, int64_t unknown, const PGresult *result)
 {
+	if (PQntuples(result) != unknown)
+		return false; /* of another catalog, or more have come since */
 	for (int row = 0; row < PQntuples(result); row++)
 		if (!has_digest(baseline, flow_cell(result, row, 1)))
 			return false;
@@ -349,7 +355,7 @@ baseline_relist(struct baseline *baseline, const PGresult *result)
 	const char *digests = flow_cell(result, 0, 2);
 	char digest[DIGEST + 1];
 
-	if (flow_cell_int(result, 0, 0) != baseline->rows)
+	if (flow_cell_int(result, 0, 0) != baseline->rows || flow_cell_int(result, 0, 3) != 0)
 		return false;
 	for (; strlen(digests) >= DIGEST; digests += DIGEST) {
 		snprintf(digest, sizeof digest, "%s", digests);
@@ -481,61 +487,71 @@ add_view_look(const struct baseline *baseline, int i, int *param, const char *sl
 	        ++*param, rows, slot, baseline->image->views[i].name);
 }
 
-static void
-add_lists(const struct slot_site *site, const struct slot *slot, int *param, struct sql *sql)
-{
-	const struct baseline *baseline = slot->baseline;
-	const struct image *image = baseline->image;
-
-	sql_add(sql, ", ARRAY[");
-	for (int i = 0; i < image->table_count; i++) {
-		sql_add(sql, "%s", i ? ", " : "");
-		add_table_look(baseline, i, param, slot->name, sql);
-	}
-	sql_add(sql, "]::int8[], ARRAY[");
-	for (int i = 0; i < image->sequence_count; i++) {
-		sql_add(sql, "%s", i ? ", " : "");
-		add_sequence_look(&image->sequences[i], slot->name, sql);
-	}
-	sql_add(sql, "]::bool[], ARRAY[");
-	for (int i = 0; i < image->view_count; i++) {
-		sql_add(sql, "%s", i ? ", " : "");
-		add_view_look(baseline, i, param, slot->name, sql);
-	}
-	sql_add(sql, "]::bool[], ");
-	slot_role_settings_differ(site, slot, sql);
-}
-
-/* $1: the transactions that wrote the catalog; then one for each table that has rows, and each view. */
+/* $1: the transactions that wrote the catalog. */
 void
 baseline_prepare_look(const struct slot_site *site, const struct slot *slot, struct sql *sql)
 {
-	const struct baseline *baseline = slot->baseline;
-	struct sql lists = { 0 };
-	int params = 1;
-
-	add_lists(site, slot, &params, &lists);
-	sql_add(sql, "PREPARE look (");
-	for (int i = 0; i < params; i++)
-		sql_add(sql, "%sxid[]", i ? ", " : "");
-	sql_add(sql, ") AS SELECT count(*), count(*) FILTER (WHERE x <> ALL ($1))");
-	sql_put(sql, lists.text, lists.len);
+	sql_add(sql, "PREPARE look (xid[]) AS SELECT count(*), count(*) FILTER (WHERE x <> ALL ($1)), ");
+	slot_role_settings_differ(site, slot, sql);
 	sql_add(sql, " FROM (");
-	add_rows(baseline, false, sql);
+	add_rows(slot->baseline, false, false, sql);
 	sql_add(sql, ") q");
+}
+
+/* A parameter for each table that has rows, and each view: the transactions that wrote them. */
+void
+baseline_prepare_rows(const struct slot *slot, struct sql *sql)
+{
+	const struct baseline *baseline = slot->baseline;
+	const struct image *image = baseline->image;
+	struct sql lists = { 0 };
+	int params = 0;
+
+	for (int i = 0; i < image->table_count; i++) {
+		sql_add(&lists, "%s", i ? ", " : "");
+		add_table_look(baseline, i, &params, slot->name, &lists);
+	}
+	sql_add(&lists, "]::int8[], ARRAY[");
+	for (int i = 0; i < image->sequence_count; i++) {
+		sql_add(&lists, "%s", i ? ", " : "");
+		add_sequence_look(&image->sequences[i], slot->name, &lists);
+	}
+	sql_add(&lists, "]::bool[], ARRAY[");
+	for (int i = 0; i < image->view_count; i++) {
+		sql_add(&lists, "%s", i ? ", " : "");
+		add_view_look(baseline, i, &params, slot->name, &lists);
+	}
+	sql_add(sql, "PREPARE look_rows");
+	for (int i = 0; i < params; i++)
+		sql_add(sql, "%sxid[]%s", i ? ", " : " (", i + 1 == params ? ")" : "");
+	sql_add(sql, " AS SELECT ARRAY[%s]::bool[]", lists.text ? lists.text : "");
 	sql_fini(&lists);
 }
 
 void
 baseline_look(const struct baseline *baseline, struct sql *sql)
 {
-	sql_add(sql, "EXECUTE look (%L", baseline->xids);
-	for (int i = 0; i < baseline->image->table_count; i++)
-		if (baseline->image->tables[i].count > 0)
-			sql_add(sql, ", %L", baseline->tables[i].xids);
-	for (int i = 0; i < baseline->image->view_count; i++)
-		sql_add(sql, ", %L", baseline->views[i].xids);
-	sql_add(sql, ")");
+	sql_add(sql, "EXECUTE look (%L)", baseline->xids);
+}
+
+void
+baseline_look_rows(const struct baseline *baseline, struct sql *sql)
+{
+	const char *between = " (";
+
+	sql_add(sql, "EXECUTE look_rows");
+	for (int i = 0; i < baseline->image->table_count; i++) {
+		if (baseline->image->tables[i].count == 0)
+			continue;
+		sql_add(sql, "%s%L", between, baseline->tables[i].xids);
+		between = ", ";
+	}
+	for (int i = 0; i < baseline->image->view_count; i++) {
+		sql_add(sql, "%s%L", between, baseline->views[i].xids);
+		between = ", ";
+	}
+	if (between[0] == ',')
+		sql_add(sql, ")");
 }
 
 /* The next element of an array's text, "{1,t,-1}"; `at` begins at its brace. */
@@ -549,14 +565,22 @@ next_element(const char **at)
 }
 
 void
-baseline_keep_look(const struct baseline *baseline, const PGresult *result, struct look *ret)
+baseline_keep_look(const PGresult *result, struct look *ret)
 {
-	const struct image *image = baseline->image;
-	const char *at = flow_cell(result, 0, 2);
-
 	ret->rows = flow_cell_int(result, 0, 0);
 	ret->unknown = flow_cell_int(result, 0, 1);
-	ret->settings = flow_cell(result, 0, 5)[0] == 't';
+	ret->settings = flow_cell(result, 0, 2)[0] == 't';
+}
+
+void
+baseline_keep_look_rows(const struct baseline *baseline, const PGresult *result, struct look *ret)
+{
+	const struct image *image = baseline->image;
+	const char *at = flow_cell(result, 0, 0);
+
+	free(ret->tables); /* a run may be sent twice */
+	free(ret->sequences);
+	free(ret->views);
 	ret->tables = calloc((size_t)image->table_count + 1, sizeof *ret->tables);
 	ret->sequences = calloc((size_t)image->sequence_count + 1, sizeof *ret->sequences);
 	ret->views = calloc((size_t)image->view_count + 1, sizeof *ret->views);
@@ -564,10 +588,10 @@ baseline_keep_look(const struct baseline *baseline, const PGresult *result, stru
 		abort();
 	for (int i = 0; i < image->table_count; i++)
 		ret->tables[i] = strtoll(next_element(&at), NULL, 10);
-	at = flow_cell(result, 0, 3);
+	at = flow_cell(result, 0, 1);
 	for (int i = 0; i < image->sequence_count; i++)
 		ret->sequences[i] = next_element(&at)[0] == 't';
-	at = flow_cell(result, 0, 4);
+	at = flow_cell(result, 0, 2);
 	for (int i = 0; i < image->view_count; i++)
 		ret->views[i] = next_element(&at)[0] == 't';
 }

@@ -57,7 +57,7 @@ struct baseline {
 	int64_t rows;                    /* of the catalog */
 	char *xids;                      /* that wrote them */
 	int xid_count;
-	char *digests;                   /* of each of them, 32 digits one behind the other */
+	char *digests;                   /* of those that may be written again, 32 digits each, one behind the other */
 	int sequence_cache;              /* sequences whose sessions keep numbers back (CACHE) */
 };
 
@@ -86,13 +86,20 @@ struct look {
 };
 void look_fini(struct look *look);
 
-/* PREPARE once in a session, EXECUTE for each look. */
+/*
+ * Two prepared statements, so that what changes a table's plan (TRUNCATE, ANALYZE) does not cost that of the
+ * catalog's: PREPARE once in a session, EXECUTE for each look.
+ */
 void baseline_prepare_look(const struct slot_site *site, const struct slot *slot, struct sql *sql);
+void baseline_prepare_rows(const struct slot *slot, struct sql *sql);
 void baseline_look(const struct baseline *baseline, struct sql *sql);
-void baseline_keep_look(const struct baseline *baseline, const PGresult *result, struct look *ret);
-/* The contents of the rows that it does not know; true if each was there before: they are known from then on. */
+void baseline_look_rows(const struct baseline *baseline, struct sql *sql);
+void baseline_keep_look(const PGresult *result, struct look *ret);
+void baseline_keep_look_rows(const struct baseline *baseline, const PGresult *result, struct look *ret);
+/* The contents of the rows that it does not know; true if each of the `unknown` ones was there before: they are
+ * known from then on. */
 void baseline_ask_unknown(const struct baseline *baseline, struct sql *sql);
-bool baseline_know_unknown(struct baseline *baseline, const PGresult *result);
+bool baseline_know_unknown(struct baseline *baseline, int64_t unknown, const PGresult *result);
 
 /* The answer to another baseline_ask_catalog(): the transactions are those of now; false if a row is another. */
 bool baseline_relist(struct baseline *baseline, const PGresult *result);

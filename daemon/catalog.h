@@ -8,8 +8,9 @@
  * its functions, @X everything else in it, @E all of these as int8, @L and @H the lowest and the highest
  * of them, @N the schema's OID, @O the role's, @M the database's.
  *
- * The last column lists what changes without anything being another: where the rows are, estimates,
- * hints that VACUUM corrects.
+ * Of some catalogs a row is written again without saying anything else (TRUNCATE, REINDEX, REFRESH): there
+ * the last column lists what may differ, which is where the rows are, estimates, and hints that VACUUM
+ * corrects. Where it is NULL, a row that was written again counts as another.
  */
 #pragma once
 
@@ -18,41 +19,41 @@
 	X("pg_class", "oid BETWEEN @L AND @H AND relnamespace = @N",                                    \
 	  "relfilenode,relpages,reltuples,relallvisible,relallfrozen,relfrozenxid,relminmxid,relhasindex,relhasrules," \
 	  "relhastriggers,relhassubclass")                                                              \
-	X("pg_attribute",     "attrelid = ANY (@A) AND attnum > 0",                  "")                \
-	X("pg_attrdef",       "adrelid = ANY (@B)",                                  "")                \
-	X("pg_constraint",    "conrelid = ANY (@B)",                                 "")                \
-	X("pg_constraint",    "contypid = ANY (@D)",                                 "")                \
+	X("pg_attribute",     "attrelid = ANY (@A) AND attnum > 0",                  NULL)              \
+	X("pg_attrdef",       "adrelid = ANY (@B)",                                  NULL)              \
+	X("pg_constraint",    "conrelid = ANY (@B)",                                 NULL)              \
+	X("pg_constraint",    "contypid = ANY (@D)",                                 NULL)              \
 	X("pg_index",         "indrelid = ANY (@B)",                                 "indcheckxmin")    \
-	X("pg_trigger",       "tgrelid = ANY (@B)",                                  "")                \
-	X("pg_rewrite",       "ev_class = ANY (@B)",                                 "")                \
-	X("pg_policy",        "polrelid = ANY (@B)",                                 "")                \
-	X("pg_inherits",      "inhrelid = ANY (@A)",                                 "")                \
-	X("pg_statistic_ext", "stxrelid = ANY (@B)",                                 "")                \
-	X("pg_type",          "oid = ANY (@T)",                                      "")                \
-	X("pg_enum",          "enumtypid = ANY (@U)",                                "")                \
-	X("pg_proc",          "oid = ANY (@P)",                                      "")                \
-	X("pg_sequence",      "seqrelid = ANY (@R)",                                 "")                \
-	X("pg_namespace",     "oid = @N",                                            "")                \
-	X("pg_depend",        "refclassid = 2615 AND refobjid = @N",                 "")                \
-	X("pg_depend",        "refclassid = 1247 AND refobjid = ANY (@T) AND classid = 2605", "") /* casts */ \
-	X("pg_shdepend",      "refclassid = 1260 AND refobjid = @O AND (classid <> 1259 OR dbid <> @M OR"   \
+	X("pg_trigger",       "tgrelid = ANY (@B)",                                  NULL)              \
+	X("pg_rewrite",       "ev_class = ANY (@B)",                                 NULL)              \
+	X("pg_policy",        "polrelid = ANY (@B)",                                 NULL)              \
+	X("pg_inherits",      "inhrelid = ANY (@A)",                                 NULL)              \
+	X("pg_statistic_ext", "stxrelid = ANY (@B)",                                 NULL)              \
+	X("pg_type",          "oid = ANY (@T)",                                      NULL)              \
+	X("pg_enum",          "enumtypid = ANY (@U)",                                NULL)              \
+	X("pg_proc",          "oid = ANY (@P)",                                      NULL)              \
+	X("pg_sequence",      "seqrelid = ANY (@R)",                                 NULL)              \
+	X("pg_namespace",     "oid = @N",                                            NULL)              \
+	X("pg_depend",        "refclassid = 2615 AND refobjid = @N",                 NULL)              \
+	X("pg_depend",        "refclassid = 1247 AND refobjid = ANY (@T) AND classid = 2605", NULL) /* casts */ \
+	X("pg_shdepend",      "refclassid = 1260 AND refobjid = @O AND (classid <> 1259 OR dbid <> @M OR" \
 	  " objid::int8 = ANY (@E) OR NOT EXISTS (SELECT FROM pg_class t WHERE t.oid = objid"           \
-	  " AND t.relpersistence = 't'))", "") /* temporary tables are a session's, not the slot's */    \
-	X("pg_default_acl",   "defaclrole = @O",                                     "")                \
-	X("pg_auth_members",  "roleid = @O",                                         "")                \
-	X("pg_auth_members",  "member = @O",                                         "")                \
-	X("pg_description",   "objoid BETWEEN @L AND @H AND objoid::int8 = ANY (@E)", "")
+	  " AND t.relpersistence = 't'))", NULL) /* temporary tables are a session's, not the slot's */ \
+	X("pg_default_acl",   "defaclrole = @O",                                     NULL)              \
+	X("pg_auth_members",  "roleid = @O",                                         NULL)              \
+	X("pg_auth_members",  "member = @O",                                         NULL)              \
+	X("pg_description",   "objoid BETWEEN @L AND @H AND objoid::int8 = ANY (@E)", NULL)
 
 /* Read only where the schema holds something rarer than relations, types and functions. */
 #define RARE_CATALOGS(X)                                                                                \
-	X("pg_operator",      "oid = ANY (@X)",                                      "")                \
-	X("pg_opclass",       "oid = ANY (@X)",                                      "")                \
-	X("pg_opfamily",      "oid = ANY (@X)",                                      "")                \
-	X("pg_amop",          "amopfamily = ANY (@X)",                               "")                \
-	X("pg_amproc",        "amprocfamily = ANY (@X)",                             "")                \
-	X("pg_collation",     "oid = ANY (@X)",                                      "")                \
-	X("pg_conversion",    "oid = ANY (@X)",                                      "")                \
-	X("pg_ts_config",     "oid = ANY (@X)",                                      "")                \
-	X("pg_ts_config_map", "mapcfg = ANY (@X)",                                   "")                \
-	X("pg_ts_dict",       "oid = ANY (@X)",                                      "")
+	X("pg_operator",      "oid = ANY (@X)",                                      NULL)              \
+	X("pg_opclass",       "oid = ANY (@X)",                                      NULL)              \
+	X("pg_opfamily",      "oid = ANY (@X)",                                      NULL)              \
+	X("pg_amop",          "amopfamily = ANY (@X)",                               NULL)              \
+	X("pg_amproc",        "amprocfamily = ANY (@X)",                             NULL)              \
+	X("pg_collation",     "oid = ANY (@X)",                                      NULL)              \
+	X("pg_conversion",    "oid = ANY (@X)",                                      NULL)              \
+	X("pg_ts_config",     "oid = ANY (@X)",                                      NULL)              \
+	X("pg_ts_config_map", "mapcfg = ANY (@X)",                                   NULL)              \
+	X("pg_ts_dict",       "oid = ANY (@X)",                                      NULL)
 /* clang-format on */

@@ -144,14 +144,58 @@ keep_busy(void *ctx, const PGresult *result, struct berth_error *e)
 }
 
 static void
+prepare_rows(void *ctx, struct sql *sql)
+{
+	const struct reset *reset = ctx;
+
+	if (!reset->slot->prepared && reset->slot->baseline)
+		baseline_prepare_rows(reset->slot, sql);
+}
+
+static void
 ask_look(void *ctx, struct sql *sql)
 {
 	const struct reset *reset = ctx;
 
-	if (reset->slot->baseline) {
+	if (reset->slot->baseline)
 		baseline_look(reset->slot->baseline, sql);
+}
+
+static int
+keep_look(void *ctx, const PGresult *result, struct berth_error *e)
+{
+	struct reset *reset = ctx;
+
+	baseline_keep_look(result, &reset->look);
+	return 0;
+}
+
+static void
+ask_rows(void *ctx, struct sql *sql)
+{
+	const struct reset *reset = ctx;
+
+	if (reset->slot->baseline)
+		baseline_look_rows(reset->slot->baseline, sql);
+}
+
+static int
+keep_look_rows(void *ctx, const PGresult *result, struct berth_error *e)
+{
+	struct reset *reset = ctx;
+
+	baseline_keep_look_rows(reset->slot->baseline, result, &reset->look);
+	return 0;
+}
+
+/* Without an image: is anything there? */
+static void
+ask_empty(void *ctx, struct sql *sql)
+{
+	const struct reset *reset = ctx;
+
+	if (reset->slot->baseline)
 		return;
-	}
 	sql_add(sql,
 	        "SELECT NOT EXISTS (SELECT FROM pg_depend d JOIN pg_namespace n ON n.oid = d.refobjid WHERE refclassid = 2615"
 	        " AND nspname = %L) AND (SELECT count(*) = 1 FROM pg_shdepend d JOIN pg_roles r ON r.oid = d.refobjid"
@@ -161,14 +205,11 @@ ask_look(void *ctx, struct sql *sql)
 }
 
 static int
-keep_look(void *ctx, const PGresult *result, struct berth_error *e)
+keep_empty(void *ctx, const PGresult *result, struct berth_error *e)
 {
 	struct reset *reset = ctx;
 
-	if (reset->slot->baseline)
-		baseline_keep_look(reset->slot->baseline, result, &reset->look);
-	else
-		reset->empty = flow_cell(result, 0, 0)[0] == 't';
+	reset->empty = flow_cell(result, 0, 0)[0] == 't';
 	return 0;
 }
 
@@ -183,7 +224,10 @@ static const struct flow_step look_steps[] = {
 
 static const struct flow_step compare_steps[] = {
 	{ "prepare the look", prepare },
-	{ "look", ask_look, keep_look, .wait = true },
+	{ "prepare the look at rows", prepare_rows },
+	{ "look", ask_look, keep_look },
+	{ "look at rows", ask_rows, keep_look_rows },
+	{ "is it empty", ask_empty, keep_empty, .wait = true },
 	{ 0 },
 };
 
@@ -457,7 +501,7 @@ keep_unknown(void *ctx, const PGresult *result, struct berth_error *e)
 {
 	struct reset *reset = ctx;
 
-	if (baseline_know_unknown(reset->slot->baseline, result))
+	if (baseline_know_unknown(reset->slot->baseline, reset->look.unknown, result))
 		reset->look.unknown = 0;
 	return 0;
 }

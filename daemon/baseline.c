@@ -74,7 +74,7 @@ baseline_new(struct image *image)
 static char **
 texts_of(struct baseline *baseline, int i)
 {
-	char **texts[] = { &baseline->rels, &baseline->attrs, &baseline->tables_, &baseline->types, &baseline->enums,
+	char **texts[] = { &baseline->rels, &baseline->attrs, &baseline->tables_, &baseline->seqs, &baseline->types, &baseline->enums,
 		           &baseline->domains, &baseline->procs, &baseline->others, &baseline->all, &baseline->low,
 		           &baseline->high, &baseline->schema, &baseline->role, &baseline->database };
 
@@ -116,17 +116,23 @@ baseline_ask_objects(struct baseline *baseline, const struct slot *slot, struct 
 	        " typ AS MATERIALIZED (SELECT t.oid, typtype FROM pg_type t, s WHERE typnamespace = n),"
 	        " proc AS MATERIALIZED (SELECT p.oid FROM pg_proc p, s WHERE pronamespace = n),"
 	        " rest AS MATERIALIZED (SELECT objid AS oid FROM pg_depend, s WHERE refclassid = 2615 AND refobjid = n"
-	        "  AND classid NOT IN (1259, 1247, 1255)),"
+	        "  AND classid NOT IN (1259, 1247, 1255)),",
+	        slot->name, slot->name);
+	sql_add(sql,
 	        " every AS MATERIALIZED (SELECT oid FROM rel UNION SELECT oid FROM typ UNION SELECT oid FROM proc UNION"
-	        "  SELECT oid FROM rest)"
+	        "  SELECT oid FROM rest UNION SELECT c.oid FROM pg_constraint c, s WHERE connamespace = n"
+	        "  UNION SELECT t.oid FROM pg_trigger t JOIN rel ON rel.oid = tgrelid"
+	        "  UNION SELECT w.oid FROM pg_rewrite w JOIN rel ON rel.oid = ev_class"
+	        "  UNION SELECT p.oid FROM pg_policy p JOIN rel ON rel.oid = polrelid)");
+	sql_add(sql,
 	        " SELECT ARRAY(SELECT oid FROM rel ORDER BY oid), ARRAY(SELECT oid FROM rel WHERE relkind <> 'S' ORDER BY oid),"
 	        " ARRAY(SELECT oid FROM rel WHERE relkind NOT IN ('S', 'i', 'I') ORDER BY oid),"
+	        " ARRAY(SELECT oid FROM rel WHERE relkind = 'S' ORDER BY oid),"
 	        " ARRAY(SELECT oid FROM typ ORDER BY oid), ARRAY(SELECT oid FROM typ WHERE typtype = 'e'),"
 	        " ARRAY(SELECT oid FROM typ WHERE typtype = 'd'), ARRAY(SELECT oid FROM proc ORDER BY oid),"
 	        " ARRAY(SELECT oid FROM rest), ARRAY(SELECT oid FROM every ORDER BY oid),"
 	        " (SELECT coalesce(min(oid), 0) FROM every), (SELECT coalesce(max(oid), 0) FROM every), n, o,"
-	        " (SELECT oid FROM pg_database WHERE datname = current_database()) FROM s",
-	        slot->name, slot->name);
+	        " (SELECT oid FROM pg_database WHERE datname = current_database()) FROM s");
 }
 
 void
@@ -241,6 +247,7 @@ add_mark(const struct baseline *baseline, char mark, struct sql *sql)
 	case 'R': array = baseline->rels; break;
 	case 'A': array = baseline->attrs; break;
 	case 'B': array = baseline->tables_; break;
+	case 'S': array = baseline->seqs; break;
 	case 'T': array = baseline->types; break;
 	case 'U': array = baseline->enums; break;
 	case 'D': array = baseline->domains; break;
@@ -493,6 +500,8 @@ baseline_prepare_look(const struct slot_site *site, const struct slot *slot, str
 {
 	sql_add(sql, "PREPARE look (xid[]) AS SELECT count(*), count(*) FILTER (WHERE x <> ALL ($1)), ");
 	slot_role_settings_differ(site, slot, sql);
+	sql_add(sql, ", obj_description(%s, 'pg_namespace') IS DISTINCT FROM ", slot->baseline->schema);
+	slot_write_stamp_text(site, slot, sql);
 	sql_add(sql, " FROM (");
 	add_rows(slot->baseline, false, false, sql);
 	sql_add(sql, ") q");
@@ -570,6 +579,7 @@ baseline_keep_look(const PGresult *result, struct look *ret)
 	ret->rows = flow_cell_int(result, 0, 0);
 	ret->unknown = flow_cell_int(result, 0, 1);
 	ret->settings = flow_cell(result, 0, 2)[0] == 't';
+	ret->stamp = flow_cell(result, 0, 3)[0] == 't';
 }
 
 void

@@ -46,7 +46,7 @@ struct baseline_trigger {
 
 struct baseline {
 	struct image *image;             /* a reference */
-	char *rels, *attrs, *tables_, *types, *enums, *domains, *procs, *others, *all; /* arrays of OIDs */
+	char *rels, *attrs, *tables_, *seqs, *types, *enums, *domains, *procs, *others, *all; /* arrays of OIDs */
 	char *low, *high, *schema, *role, *database;
 	struct baseline_table *tables;   /* as many as the image has */
 	struct baseline_view *views;     /* as many as the image has */
@@ -83,6 +83,7 @@ struct look {
 	bool *sequences;        /* of each: moved */
 	bool *views;            /* of each: written */
 	bool settings;          /* the role's are others */
+	bool stamp;             /* the schema bears another */
 };
 void look_fini(struct look *look);
 

@@ -397,6 +397,15 @@ set_role(void *ctx, struct sql *sql)
 }
 
 static void
+stamp(void *ctx, struct sql *sql)
+{
+	const struct reset *reset = ctx;
+
+	if (reset->look.stamp)
+		slot_write_stamp(reset->site, reset->slot, "SCHEMA", sql);
+}
+
+static void
 ask_xid(void *ctx, struct sql *sql)
 {
 	sql_add(sql, "SELECT pg_current_xact_id()::xid");
@@ -422,6 +431,7 @@ static const struct flow_step fix_steps[] = {
 	{ "refresh views", refresh },
 	{ "enable triggers", unhush },
 	{ "set the role", set_role },
+	{ "stamp the schema", stamp },
 	{ "which transaction", ask_xid, keep_xid, .wait = true },
 	{ 0 },
 };

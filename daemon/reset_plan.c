@@ -131,7 +131,7 @@ reset_plan_make(const struct baseline *baseline, const struct look *look, struct
 		ret->sequences += look->sequences[i];
 	for (int i = 0; i < image->view_count; i++)
 		ret->views += look->views[i];
-	if (ret->tables || ret->sequences || ret->views || look->settings)
+	if (ret->tables || ret->sequences || ret->views || look->settings || look->stamp)
 		ret->way = RESET_FIX;
 	doubt(baseline, ret);
 }

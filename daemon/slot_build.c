@@ -89,15 +89,22 @@ create_schema(void *ctx, struct sql *sql)
 	sql_add(sql, "CREATE SCHEMA %I AUTHORIZATION %I", build->slot->name, build->slot->name);
 }
 
-/* Who made it, so that it can be told from what is foreign even without the registry. */
 void
-slot_write_stamp(const struct slot_site *site, const struct slot *slot, const char *what, struct sql *sql)
+slot_write_stamp_text(const struct slot_site *site, const struct slot *slot, struct sql *sql)
 {
 	struct sql text = { 0 };
 
 	sql_add(&text, "berth runner=%s fence=%l", site->runner, slot->fence);
-	sql_add(sql, "COMMENT ON %s %I IS %L", what, slot->name, text.text);
+	sql_add(sql, "%L", text.text);
 	sql_fini(&text);
+}
+
+/* Who made it, so that it can be told from what is foreign even without the registry. */
+void
+slot_write_stamp(const struct slot_site *site, const struct slot *slot, const char *what, struct sql *sql)
+{
+	sql_add(sql, "COMMENT ON %s %I IS ", what, slot->name);
+	slot_write_stamp_text(site, slot, sql);
 }
 
 static void

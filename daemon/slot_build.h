@@ -31,6 +31,7 @@ typedef void slot_build_done(void *arg, struct slot *slot, const struct berth_er
 /* The stamp as a COMMENT ON `what` ("SCHEMA", "ROLE", "DATABASE"). */
 void slot_write_stamp(const struct slot_site *site, const struct slot *slot, const char *what, struct sql *sql);
 
+void slot_write_stamp_text(const struct slot_site *site, const struct slot *slot, struct sql *sql); /* as a literal */
 /* Makes the slot's database, as a copy of what its shelf says. */
 void slot_write_database(const struct slot_site *site, const struct slot *slot, struct sql *sql);
 

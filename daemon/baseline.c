@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/base/memory.h"
 #include "daemon/catalog.h"
 #include "daemon/pg/flow.h"
 #include "daemon/slot.h"
@@ -28,32 +29,11 @@ static const struct catalog {
 
 /* ---- life ---- */
 
-static char *
-copy(const char *text)
-{
-	char *made = strdup(text);
-
-	if (!made)
-		abort();
-	return made;
-}
-
 static void
 replace(char **text, const char *with)
 {
 	free(*text);
-	*text = with ? copy(with) : NULL;
-}
-
-static void *
-one_more(void *array, int count, size_t size)
-{
-	char *grown = realloc(array, (size_t)(count + 1) * size);
-
-	if (!grown)
-		abort();
-	memset(grown + (size_t)count * size, 0, size);
-	return grown;
+	*text = memory_copy(with);
 }
 
 struct baseline *
@@ -192,16 +172,16 @@ keep_edge(struct baseline *baseline, int from, int to)
 {
 	if (to < 0)
 		return;
-	baseline->edges = one_more(baseline->edges, baseline->edge_count, sizeof *baseline->edges);
+	baseline->edges = memory_more(baseline->edges, baseline->edge_count, sizeof *baseline->edges);
 	baseline->edges[baseline->edge_count++] = (struct baseline_edge){ from, to };
 }
 
 static void
 keep_trigger(struct baseline *baseline, int table, const char *name, char enabled)
 {
-	baseline->triggers = one_more(baseline->triggers, baseline->trigger_count, sizeof *baseline->triggers);
+	baseline->triggers = memory_more(baseline->triggers, baseline->trigger_count, sizeof *baseline->triggers);
 	baseline->triggers[baseline->trigger_count++] =
-		(struct baseline_trigger){ .table = table, .name = copy(name), .enabled = enabled };
+		(struct baseline_trigger){ .table = table, .name = memory_copy(name), .enabled = enabled };
 }
 
 static void
@@ -226,11 +206,23 @@ keep_relation(struct baseline *baseline, const PGresult *result, int row)
 		baseline->tables[table].lonely = false; /* partition, referenced */
 }
 
+/* The question may be asked twice, if the server could not answer it at first. */
+static void
+forget_relations(struct baseline *baseline)
+{
+	for (int i = 0; i < baseline->image->table_count; i++) {
+		baseline->tables[i].lonely = true;
+		baseline->tables[i].ruled = baseline->tables[i].cloned = false;
+	}
+	for (int i = 0; i < baseline->trigger_count; i++)
+		free(baseline->triggers[i].name);
+	baseline->edge_count = baseline->trigger_count = baseline->sequence_cache = 0;
+}
+
 void
 baseline_keep_relations(struct baseline *baseline, const PGresult *result)
 {
-	for (int i = 0; i < baseline->image->table_count; i++)
-		baseline->tables[i].lonely = true;
+	forget_relations(baseline);
 	for (int row = 0; row < PQntuples(result); row++)
 		keep_relation(baseline, result, row);
 }

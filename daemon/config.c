@@ -14,6 +14,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/base/memory.h"
+
 static const struct key {
 	const char *name;
 	const char *text;   /* default of a text; NULL: a number */
@@ -45,16 +47,6 @@ number_of(const struct config *config, const struct key *key)
 	return (int *)((char *)config + key->offset);
 }
 
-static char *
-copy(const char *text)
-{
-	char *made = strdup(text);
-
-	if (!made)
-		abort();
-	return made;
-}
-
 /* `where` says to a person where the value stands. */
 static int
 set(struct config *config, const struct key *key, const char *value, const char *where, struct berth_error *e)
@@ -64,7 +56,7 @@ set(struct config *config, const struct key *key, const char *value, const char 
 
 	if (key->text) {
 		free(*text_of(config, key));
-		*text_of(config, key) = copy(value);
+		*text_of(config, key) = memory_copy(value);
 		return 0;
 	}
 	errno = 0;
@@ -90,7 +82,7 @@ set_defaults(struct config *config)
 {
 	for (int i = 0; i < KEYS; i++) {
 		if (keys[i].text)
-			*text_of(config, &keys[i]) = copy(keys[i].text);
+			*text_of(config, &keys[i]) = memory_copy(keys[i].text);
 		else
 			*number_of(config, &keys[i]) = (int)keys[i].number;
 	}
@@ -259,7 +251,7 @@ default_socket(struct config *config)
 	else
 		snprintf(path, sizeof path, "%s/berth/berth.sock", runtime);
 	free(config->socket);
-	config->socket = copy(path);
+	config->socket = memory_copy(path);
 }
 
 int

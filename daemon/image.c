@@ -8,27 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/base/memory.h"
+
 static char *
 copy(struct image *image, const char *text)
 {
-	char *made = text ? strdup(text) : NULL;
-
-	if (text && !made)
-		abort();
 	image->bytes += text ? strlen(text) : 0;
-	return made;
-}
-
-/* One more element at the end of an array; zeroed. */
-static void *
-one_more(void *array, int count, size_t size)
-{
-	char *grown = realloc(array, (size_t)(count + 1) * size);
-
-	if (!grown)
-		abort();
-	memset(grown + (size_t)count * size, 0, size);
-	return grown;
+	return memory_copy(text);
 }
 
 struct image *
@@ -91,7 +77,7 @@ image_add_table(struct image *image, const char *name, const char *columns, cons
 {
 	struct image_table *table;
 
-	image->tables = one_more(image->tables, image->table_count, sizeof *image->tables);
+	image->tables = memory_more(image->tables, image->table_count, sizeof *image->tables);
 	table = &image->tables[image->table_count++];
 	table->name = copy(image, name);
 	table->columns = copy(image, columns);
@@ -103,7 +89,7 @@ image_add_table(struct image *image, const char *name, const char *columns, cons
 void
 image_add_sequence(struct image *image, const char *name, int64_t last, bool called)
 {
-	image->sequences = one_more(image->sequences, image->sequence_count, sizeof *image->sequences);
+	image->sequences = memory_more(image->sequences, image->sequence_count, sizeof *image->sequences);
 	image->sequences[image->sequence_count++] =
 		(struct image_sequence){ .name = copy(image, name), .last = last, .called = called };
 }
@@ -111,7 +97,7 @@ image_add_sequence(struct image *image, const char *name, int64_t last, bool cal
 void
 image_add_view(struct image *image, const char *name, const char *digest)
 {
-	image->views = one_more(image->views, image->view_count, sizeof *image->views);
+	image->views = memory_more(image->views, image->view_count, sizeof *image->views);
 	image->views[image->view_count++] =
 		(struct image_view){ .name = copy(image, name), .digest = copy(image, digest) };
 }

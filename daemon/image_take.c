@@ -35,11 +35,24 @@ struct image_take {
 
 /* ---- what cannot be carried ---- */
 
+/* A run may be sent again: what was kept of it before does not count. */
 static void
-take_path(void *ctx, struct sql *sql)
+begin_image(struct image_take *take, bool forced)
 {
-	const struct image_take *take = ctx;
+	image_unref(take->image);
+	take->image = image_new(take->slot->name);
+	take->image->forced = forced;
+}
 
+static void
+begin(void *ctx, struct sql *sql)
+{
+	struct image_take *take = ctx;
+	struct sql *questions[] = { &take->tables, &take->sequences, &take->views, &take->unforce, &take->force };
+
+	begin_image(take, false);
+	for (size_t i = 0; i < sizeof questions / sizeof *questions; i++)
+		sql_clear(questions[i]);
 	/* Names of things inside (regclass …) come out without the schema, and go in again as the slot's. */
 	sql_add(sql, "SELECT set_config('search_path', %L || ', public', false), set_config('row_security', 'off', false)",
 	        take->slot->name);
@@ -206,8 +219,9 @@ write_block(const struct sql *statements, struct sql *sql)
 static void
 unforce(void *ctx, struct sql *sql)
 {
-	const struct image_take *take = ctx;
+	struct image_take *take = ctx;
 
+	begin_image(take, take->image->forced);
 	write_block(&take->unforce, sql);
 }
 
@@ -290,7 +304,7 @@ leave_path(void *ctx, struct sql *sql)
 }
 
 static const struct flow_step steps[] = {
-	{ "set search_path", take_path },
+	{ "set search_path", begin },
 	{ "look for what cannot be carried", find_alien, refuse_alien },
 	{ "measure the tables", measure, check_measure },
 	{ "list the tables", list_tables, keep_list, .wait = true },
@@ -361,7 +375,7 @@ image_take_start(const struct slot_site *site, struct guest *guest, const struct
 	if (!take)
 		abort();
 	*take = (struct image_take){ .site = site, .slot = slot, .settings = settings, .done = done, .arg = arg,
-		                     .under_way = 1 + PARTS, .image = image_new(slot->name) };
+		                     .under_way = 1 + PARTS };
 	take->target = pg_target_as(site->guests->target, slot->name, slot->password, facts->database);
 	take->dumps[BEFORE] = dump_start(site->guests->base, site->config->pg_dump, facts->version, take->target,
 	                                 slot->name, "pre-data", most, on_before, take);

@@ -14,6 +14,7 @@
 #include "daemon/base/random.h"
 #include "daemon/config.h"
 #include "daemon/lease.h"
+#include "daemon/pg/note.h"
 #include "daemon/pg/pg.h"
 
 /* ---- tables ---- */
@@ -451,52 +452,20 @@ registry_ready(const struct registry *registry, struct berth_error *why)
 
 /* ---- notes ---- */
 
-struct note {
-	struct flow flow;
-	struct sql sql;
-};
-
-static void
-write_note(void *ctx, struct sql *sql)
-{
-	const struct note *note = ctx;
-
-	sql_add(sql, "%s", note->sql.text);
-}
-
-static const struct flow_step note_steps[] = {
-	{ "note the lease", write_note, .wait = true },
-	{ 0 },
-};
-
-static void
-on_noted(void *ctx, const struct berth_error *e, const char *sqlstate)
-{
-	struct note *note = ctx;
-
-	if (e)
-		log_debug("registry.note_failed", LOG_T("why", e->message));
-	sql_fini(&note->sql);
-	free(note);
-}
-
 void
 registry_note_grant(struct registry *registry, const struct lease *lease)
 {
-	struct note *note = calloc(1, sizeof *note);
+	struct sql statement = { 0 };
 
-	if (!note)
-		abort();
 	/* The slot may be gone when this runs: then there is nothing to note. */
-	sql_add(&note->sql,
+	sql_add(&statement,
 	        "INSERT INTO berth.lease (id, slot, run, worker, uid, pid, label, redis_db)"
 	        " SELECT %L, name, %L, %L, %l, %d, %L, nullif(%d, -1) FROM berth.slot"
 	        " WHERE name = %L AND fence = %l ON CONFLICT (id) DO UPDATE SET slot = excluded.slot",
 	        lease->id, lease->run, lease->worker, (int64_t)lease->uid, (int)lease->pid,
 	        *lease->label ? lease->label : NULL, lease->redis ? lease->redis->db : -1, lease->slot->name,
 	        lease->slot->fence);
-	note->flow = (struct flow){ .steps = note_steps, .subject = "lease", .ctx = note, .done = on_noted };
-	pg_run(registry->pg, &note->flow);
+	note_send(registry->pg, "lease", &statement);
 }
 
 /* ---- leaving ---- */

@@ -10,6 +10,7 @@
 #include "daemon/base/log.h"
 #include "daemon/image_store.h"
 #include "daemon/lease.h"
+#include "daemon/pg/note.h"
 #include "daemon/pg/pg.h"
 #include "daemon/pool.h"
 
@@ -392,47 +393,15 @@ templates_down(struct templates *templates)
 
 /* ---- the builder ---- */
 
-struct word {
-	struct flow flow;
-	struct sql sql;
-};
-
-static void
-say(void *ctx, struct sql *sql)
-{
-	const struct word *word = ctx;
-
-	sql_put(sql, word->sql.text, word->sql.len);
-}
-
-static const struct flow_step word_steps[] = {
-	{ "say it", say, .wait = true },
-	{ 0 },
-};
-
-static void
-on_said(void *ctx, const struct berth_error *e, const char *sqlstate)
-{
-	struct word *word = ctx;
-
-	if (e)
-		log_warn("template.note_failed", LOG_T("why", e->message));
-	sql_fini(&word->sql);
-	free(word);
-}
-
 /* One statement about the row of our build; should it get lost, the next asking finds the row ours again. */
 static void
 tell(struct template *template, const char *statement)
 {
-	struct word *word = calloc(1, sizeof *word);
+	struct sql whole = { 0 };
 
-	if (!word)
-		abort();
-	sql_add(&word->sql, "%s WHERE key = %L AND kind = %L AND fence = %l AND state = 'building'", statement, template->key,
+	sql_add(&whole, "%s WHERE key = %L AND kind = %L AND fence = %l AND state = 'building'", statement, template->key,
 	        slot_kind_word(template->shelf.kind), template->fence);
-	word->flow = (struct flow){ .steps = word_steps, .subject = "template", .ctx = word, .done = on_said };
-	pg_run(template->templates->site->pg, &word->flow);
+	note_send(template->templates->site->pg, "template", &whole);
 }
 
 bool

@@ -355,9 +355,8 @@ prepare_redis(struct lease *lease)
 		redis_claim_start(book->redis, lease->want.redis, on_errand, lease->errand);
 }
 
-/* What its slot comes from; NULL while that is not known. A builder begins with an empty one. */
-static struct shelf *
-shelf_of(const struct lease *lease)
+struct shelf *
+book_shelf(const struct lease *lease)
 {
 	struct template *template = lease->want.template;
 
@@ -368,9 +367,8 @@ shelf_of(const struct lease *lease)
 	return &lease->book->pool->plain[lease->want.kind];
 }
 
-/* Whether its slot is built for it alone. A builder's is not: it has its name when the template is sealed. */
-static bool
-is_named(const struct lease *lease)
+bool
+book_is_named(const struct lease *lease)
 {
 	return *lease->want.name && (!lease->want.template || lease->want.template->state == TEMPLATE_SEALED);
 }
@@ -394,10 +392,10 @@ static void
 prepare_slot(struct lease *lease)
 {
 	struct book *book = lease->book;
-	struct shelf *shelf = shelf_of(lease);
+	struct shelf *shelf = book_shelf(lease);
 	struct slot *slot;
 
-	if (!is_named(lease) || !shelf || lease->slot)
+	if (!book_is_named(lease) || !shelf || lease->slot)
 		return;
 	slot = pool_find(book->pool, lease->want.name);
 	if (!slot)
@@ -430,8 +428,8 @@ static bool
 can_grant(void *arg, struct lease *lease)
 {
 	const struct book *book = arg;
-	const struct shelf *shelf = shelf_of(lease);
-	bool slot = is_named(lease) ? lease->slot && lease->slot->state == SLOT_FREE
+	const struct shelf *shelf = book_shelf(lease);
+	bool slot = book_is_named(lease) ? lease->slot && lease->slot->state == SLOT_FREE
 	                            : shelf && pool_find_free(book->pool, shelf) != NULL;
 	bool redis = lease->want.redis == REDIS_NONE || lease->redis
 	             || (!redis_apart(lease) && book->redis_pool->free_count > 0);
@@ -443,7 +441,7 @@ static void
 grant(struct lease *lease)
 {
 	struct book *book = lease->book;
-	struct slot *slot = lease->slot ? lease->slot : pool_find_free(book->pool, shelf_of(lease));
+	struct slot *slot = lease->slot ? lease->slot : pool_find_free(book->pool, book_shelf(lease));
 
 	lease->slot = slot;
 	if (lease->want.redis != REDIS_NONE && !lease->redis) {
@@ -484,7 +482,7 @@ static void
 count_slot(struct lease *lease)
 {
 	struct template *template = lease->want.template;
-	struct shelf *shelf = is_named(lease) ? NULL : shelf_of(lease);
+	struct shelf *shelf = book_is_named(lease) ? NULL : book_shelf(lease);
 
 	if (!shelf || (template && shelf != &template->shelf && template->shelf.wanted++ > 0))
 		return;
@@ -526,7 +524,7 @@ book_serve(struct book *book)
 	if (book->queue.length == 0)
 		return;
 	HASH_ITER(by_id, book->by_id, lease, next)
-		if (lease->state == LEASE_WAITING && (is_named(lease) || redis_apart(lease)))
+		if (lease->state == LEASE_WAITING && (book_is_named(lease) || redis_apart(lease)))
 			prepare(lease);
 	while ((lease = queue_next(&book->queue, can_grant, book)))
 		grant(lease);
@@ -555,7 +553,7 @@ book_slot_refused(struct book *book, struct shelf *shelf)
 	if (shelf->failures < REFUSALS_TOLD || shelf->why.code == BERTH_UNAVAILABLE)
 		return;
 	HASH_ITER(by_id, book->by_id, lease, next)
-		if (lease->state == LEASE_WAITING && !is_named(lease) && shelf_of(lease) == shelf)
+		if (lease->state == LEASE_WAITING && !book_is_named(lease) && book_shelf(lease) == shelf)
 			fail(lease, &shelf->why);
 }
 
@@ -760,77 +758,6 @@ book_keep(struct lease *lease, int64_t ttl)
 	lease->want.ttl = ttl;
 	book_detach(lease);
 	log_info("lease.keep", LOG_T("lease", lease->id), LOG_N("ms", ttl / 1000));
-}
-
-/* ---- why it waits ---- */
-
-static const struct lease *
-oldest_with_redis(const struct book *book)
-{
-	const struct lease *lease, *oldest = NULL;
-
-	for (lease = book->by_id; lease; lease = lease->by_id.next)
-		if (lease->state == LEASE_HELD && lease->redis && (!oldest || lease->granted < oldest->granted))
-			oldest = lease;
-	return oldest;
-}
-
-static void
-say_template(const struct lease *lease, char *buffer, size_t size)
-{
-	const struct template *template = lease->want.template;
-
-	if (template->state == TEMPLATE_THEIRS && *template->builder)
-		snprintf(buffer, size, "template %.80s is being built by %s", template->key, template->builder);
-	else if (template->state == TEMPLATE_OURS && template->lease)
-		snprintf(buffer, size, "template %.80s is being built by %s", template->key, template->builder);
-	else if (template->state == TEMPLATE_OURS)
-		snprintf(buffer, size, "a slot to build template %.80s in is being made", template->key);
-	else
-		snprintf(buffer, size, "the registry is asked for template %.80s", template->key);
-}
-
-static void
-say_redis(const struct lease *lease, char *buffer, size_t size)
-{
-	const struct book *book = lease->book;
-	const struct lease *oldest = oldest_with_redis(book);
-	int used = snprintf(buffer, size, "%s", book->redis_pool->why.code ? book->redis_pool->why.message
-	                                                                   : "a Redis database is being claimed");
-
-	if (book->redis_pool->why.code == BERTH_LIMIT && oldest && used > 0 && (size_t)used < size)
-		snprintf(buffer + used, size - (size_t)used,
-		         "; the oldest here is run %s worker %s, pid %d, held %" PRId64 " s (berth release %s/%s)",
-		         oldest->run, oldest->worker, (int)oldest->pid, (clock_now() - oldest->granted) / 1000000,
-		         oldest->run, oldest->worker);
-}
-
-const char *
-book_why(const struct lease *lease, char *buffer, size_t size)
-{
-	const struct book *book = lease->book;
-	struct berth_error e;
-
-	if (lease->state != LEASE_WAITING)
-		return NULL;
-	if (!book_usable(book, lease->want.redis, &e))
-		snprintf(buffer, size, "%s", e.message);
-	else if (lease->failure.code != BERTH_OK)
-		snprintf(buffer, size, "%s", lease->failure.message);
-	else if (lease->want.template && lease->want.template->state != TEMPLATE_SEALED)
-		say_template(lease, buffer, size);
-	else if (is_named(lease) && !lease->slot)
-		snprintf(buffer, size, "what was called %s before is being dropped", lease->want.name);
-	else if (is_named(lease) && lease->slot->state == SLOT_BUILDING)
-		snprintf(buffer, size, "%s is being built", lease->want.name);
-	else if (!is_named(lease) && !pool_find_free(book->pool, shelf_of(lease)))
-		snprintf(buffer, size, "%s%s", shelf_of(lease)->failures ? "no slot can be built: " : "a slot is being built",
-		         shelf_of(lease)->failures ? shelf_of(lease)->why.message : "");
-	else if (lease->errand)
-		snprintf(buffer, size, "a %s Redis is being prepared", redis_mode_word(lease->want.redis));
-	else
-		say_redis(lease, buffer, size);
-	return buffer;
 }
 
 /* ---- closing ---- */

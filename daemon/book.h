@@ -96,6 +96,10 @@ void book_template_failed(struct book *book, struct template *template, const st
 void book_hand_over(struct book *book, struct lease *lease, struct slot *proof);
 void book_redis_lost(struct book *book, struct redis_slot *slot, const char *why);
 
+/* What the lease's slot comes from; NULL while that is not known. A builder begins with an empty one. */
+struct shelf *book_shelf(const struct lease *lease);
+/* Whether its slot is built for it alone. A builder's is not: it has its name when the template is sealed. */
+bool book_is_named(const struct lease *lease);
 /* What the lease waits for, for people; NULL when it does not wait. Points into `buffer` or a constant. */
 const char *book_why(const struct lease *lease, char *buffer, size_t size);
 /* Whether leases can be granted now at all; false sets UNAVAILABLE. */

@@ -60,6 +60,7 @@ struct slot {
 	enum slot_kind kind;
 	enum slot_state state;           /* written by slot_move() alone */
 	int64_t fence;                   /* 0 until it is claimed in the registry */
+	int64_t made;                    /* when that was, in seconds since 1970 by the server's clock; 0: not known */
 	char password[SECRET_TEXT];
 	struct shelf *shelf;             /* borrowed: of which make it is */
 	struct lease *lease;             /* borrowed; who holds it or had it built; NULL for anybody's */

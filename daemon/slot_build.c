@@ -14,6 +14,7 @@
 #include "daemon/slot_fill.h"
 #include "daemon/slot_guest.h"
 #include "daemon/slot_role.h"
+#include "daemon/stamp.h"
 
 struct slot_build {
 	struct flow flow;
@@ -32,7 +33,8 @@ claim_row(void *ctx, struct sql *sql)
 
 	sql_add(sql,
 	        "INSERT INTO berth.slot (name, runner, kind, fence, template)"
-	        " VALUES (%L, %L, %L, nextval('berth.fence'), %L) ON CONFLICT (name) DO NOTHING RETURNING fence",
+	        " VALUES (%L, %L, %L, nextval('berth.fence'), %L) ON CONFLICT (name) DO NOTHING"
+	        " RETURNING fence, floor(extract(epoch FROM created))::bigint",
 	        build->slot->name, build->site->runner, slot_kind_word(build->slot->kind), build->slot->shelf->key);
 }
 
@@ -45,6 +47,7 @@ keep_fence(void *ctx, const PGresult *result, struct berth_error *e)
 		return berth_error_set(e, BERTH_INUSE, "the name %s belongs to another lease in the registry; ask "
 		                       "for another NAME, or for none", build->slot->name);
 	build->slot->fence = flow_cell_int(result, 0, 0);
+	build->slot->made = flow_cell_int(result, 0, 1);
 	return 0;
 }
 
@@ -92,11 +95,11 @@ create_schema(void *ctx, struct sql *sql)
 void
 slot_write_stamp_text(const struct slot_site *site, const struct slot *slot, struct sql *sql)
 {
-	struct sql text = { 0 };
+	const struct pg_facts *facts = pg_facts(site->pg);
+	char text[STAMP_TEXT];
 
-	sql_add(&text, "berth runner=%s fence=%l", site->runner, slot->fence);
-	sql_add(sql, "%L", text.text);
-	sql_fini(&text);
+	stamp_write(site->runner, slot->fence, facts ? facts->database : "", slot->made, text);
+	sql_add(sql, "%L", text);
 }
 
 /* Who made it, so that it can be told from what is foreign even without the registry. */
@@ -164,6 +167,7 @@ close_database(void *ctx, struct sql *sql)
 static const struct flow_step build_schema[] = {
 	{ "claim a row", claim_row, keep_fence, .wait = true },
 	ROLE_STEPS,
+	{ "stamp role", stamp_role },
 	{ "create schema", create_schema },
 	{ "stamp schema", stamp_schema, .wait = true },
 	{ 0 },

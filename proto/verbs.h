@@ -46,6 +46,10 @@ enum verb_flags {
 	  "ENTER key [RETRY] [WAIT ms] | DONE key fence | FAIL key fence message [STATUS n] | "     \
 	  "FORGET key | LIST",                                                                      \
 	  "The gate: exactly one runs, the others learn the outcome")                               \
+	X(orphans,  "ORPHANS",  1, 15, VERB_SLOW,                                                   \
+	  "[LIST | DROP [DRYRUN]] [OLDER ms] [LIKE pattern] [FOREIGN] [SESSIONS] [BRIEF] "            \
+	  "[AFTER kind/name] [COUNT n]",                                                            \
+	  "What nobody who lives owns, in PostgreSQL and Redis; drop it")                           \
 	X(info,     "INFO",     1,  2, VERB_READ, "[section]", "Counters and states as text")       \
 	X(config,   "CONFIG",   2,  3, VERB_READ, "GET pattern", "Settings in force (no secrets)")  \
 	X(shutdown, "SHUTDOWN", 1,  2, VERB_ADMIN | VERB_SLOW, "[NOW]",                             \

@@ -101,6 +101,25 @@ void redis_slot_end(struct redis *redis, struct redis_slot *slot);
 typedef void redis_flush_done(void *arg, const struct berth_error *e);
 /* Empties a slot that is in use (ASYNC); its user and the claim stay. */
 void redis_slot_flush(struct redis *redis, struct redis_slot *slot, redis_flush_done *done, void *arg);
+
+struct redis_orphan {
+	int db;
+	char runner[16];  /* of the claim; "": nobody claims it, and it holds keys */
+	int64_t fence;
+	int64_t keys;
+	int64_t age_ms;   /* of the claim; -1: not known */
+	int sessions;     /* clients in it; -1: we may not see them */
+};
+
+/* `list` is borrowed for the call. UNAVAILABLE, REDISERR; then the list is empty. */
+typedef void redis_orphans_done(void *arg, const struct redis_orphan *list, int count,
+                                const struct berth_error *e);
+
+/* Looks for claims whose runner shows no sign of life (they are taken over by themselves) and for
+ * databases with keys that nobody claims (nobody of berth's ever flushes them). -1: not up, `done` is
+ * not called; otherwise exactly once, never before this has returned. */
+int redis_orphans_start(struct redis *redis, redis_orphans_done *done, void *arg, struct berth_error *e);
+
 /* How many slots are still being ended. */
 int redis_ending(const struct redis *redis);
 /* Everything of this runner is gone from the registry, best effort; then `done`. For shutdown. */

@@ -225,6 +225,7 @@ ONE_SHOT = {
     "RUNNERS": ((), r"(?m)^runner$|^id$"),
     "ENUM": (("LIST",), r""),
     "ONCE": (("LIST",), r""),
+    "ORPHANS": (("LIST", "LIKE", "nothing"), r"^$"),
     "INFO": (("server",), r"# Server"),
     "CONFIG": (("GET", "prefix"), r"^prefix\ntest_$"),
     "SHUTDOWN": (("NOW",), r"^(OK)?$"),

@@ -15,8 +15,8 @@ from harness.resp import Map
 from test_acquire import FIELDS, LISTED
 
 COMMANDS = """
-    run exec acquire renew release attach detach reset baseline template ls once enum info ping
-    shutdown help
+    run exec acquire renew release attach detach reset baseline template ls once enum
+    orphans info ping shutdown help
 """.split()
 USUAL = """
     BERTH_SOCKET BERTH_LEASE BERTH_FENCE BERTH_STATE BERTH_SCHEMA BERTH_RUN BERTH_WORKER

@@ -63,6 +63,7 @@ struct orphan {
 	char runner[STAMP_RUNNER + 1]; /* of its row, or of its claim in Redis; "" for none */
 	int64_t silent_ms, grace_ms;   /* of that runner */
 	int lock_pid;     /* the session that holds the lock of its runner (of the stamp's where there is no row); 0: none */
+	bool prepared;    /* the role of its name has prepared transactions */
 	bool calm;        /* PostgreSQL is up for so long that whoever lives is back */
 
 	/* whose it was, and how much it is; "" and -1: not known */

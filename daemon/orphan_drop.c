@@ -13,7 +13,8 @@
 
 enum {
 	LOCKS_A_TABLE = 24,                  /* lock slots, with its indexes, sequence and TOAST table */
-	LOCKS_AT_ONCE = 40 * LOCKS_A_TABLE,  /* for one transaction; less where the table is full */
+	LOCKS_A_THING = 4,                   /* a view, a type, a function */
+	LOCKS_AT_ONCE = 40 * LOCKS_A_TABLE,  /* of tables, and half as many of all else, for one transaction */
 	LOCK_WAIT_MS = 1000,                 /* whoever holds a lock for longer is at work in it */
 	KICK_ROUNDS = 100, KICK_MS = 20,
 };
@@ -33,7 +34,6 @@ struct orphan_drop {
 	orphan_drop_done *done;
 	void *arg;
 	int budget;         /* lock slots for the next transaction */
-	int64_t tables;     /* that are left; of a schema */
 	bool is_there;      /* after a batch: some of it still is */
 	bool renamed;       /* the database bears its last name */
 	char prepared[256]; /* a prepared transaction of its namesake, "" for none */
@@ -78,45 +78,57 @@ add_unclaim(struct sql *sql, const struct orphan_drop *drop)
 	sql_add(sql, " DELETE FROM berth.slot WHERE name = %L AND runner = %L;", drop->orphan->name, drop->site->runner);
 }
 
-/* `catalog` has a row for it? And is that still the same? */
+/* Is it still there, and the same? */
 static void
 add_identity(struct sql *sql, const struct orphan_drop *drop, const char *catalog, const char *name, const char *owner,
              const char *comment)
 {
 	const struct orphan *orphan = drop->orphan;
 
-	sql_add(sql,
-	        " IF NOT EXISTS (SELECT FROM %s WHERE oid = %l) THEN RAISE EXCEPTION 'gone'"
-	        " USING ERRCODE = '" GONE "'; END IF;"
-	        " IF NOT EXISTS (SELECT FROM %s x WHERE oid = %l AND %s = %L AND %s = %l AND ",
-	        catalog, orphan->oid, catalog, orphan->oid, name, orphan->name, owner, orphan->owner);
+	sql_add(sql, " IF NOT EXISTS (SELECT FROM %s x WHERE oid = %l AND %s = %L AND %s = %l AND ", catalog, orphan->oid,
+	        name, orphan->name, owner, orphan->owner);
 	add_stamp_test(sql, drop, comment);
-	sql_add(sql, ") THEN RAISE EXCEPTION 'it is not what it was any more: its name, owner or stamp has changed'"
-	             " USING ERRCODE = '" KEPT "'; END IF;");
+	sql_add(sql,
+	        ") THEN IF NOT EXISTS (SELECT FROM %s WHERE oid = %l) THEN RAISE EXCEPTION 'gone'"
+	        " USING ERRCODE = '" GONE "'; END IF;"
+	        " RAISE EXCEPTION 'it is not what it was any more: its name, owner or stamp has changed'"
+	        " USING ERRCODE = '" KEPT "'; END IF;",
+	        catalog, orphan->oid);
 }
 
-/* Which sessions may be at work in it; the same as in orphans_look.c, but for locks: those are waited for. */
+/*
+ * Which sessions may be at work in it; the same as in orphans_look.c, but for locks: those are waited
+ * for. pg_stat_activity would join two catalogs with the function behind it.
+ */
 static void
 add_sessions(struct sql *sql, const struct orphan_drop *drop)
 {
 	const struct orphan *orphan = drop->orphan;
+	struct sql quoted = { 0 };
 
-	switch (orphan->kind) {
-	case ORPHAN_DATABASE: sql_add(sql, "datid = %l", orphan->oid); return;
-	case ORPHAN_ROLE: sql_add(sql, "usesysid = %l", orphan->oid); return;
-	default: break;
+	sql_add(sql, "pg_stat_get_activity(NULL) WHERE ");
+	if (orphan->kind == ORPHAN_DATABASE) {
+		sql_add(sql, "datid = %l", orphan->oid);
+		return;
 	}
-	sql_add(sql, "datname = current_database() AND application_name !~ '^berthd [0-9a-f]{6} ' AND (usename = %L",
-	        orphan->name);
+	if (orphan->kind == ORPHAN_ROLE) {
+		sql_add(sql, "usesysid = %l", orphan->oid);
+		return;
+	}
+	sql_add(&quoted, "%I", orphan->name);
+	sql_add(sql,
+	        "datid = (SELECT oid FROM pg_database WHERE datname = current_database())"
+	        " AND application_name !~ '^berthd [0-9a-f]{6} ' AND (usesysid = to_regrole(%L)", quoted.text);
 	if (!*orphan->stamp_text && !drop->end_sessions)
 		sql_add(sql, " OR usesysid = %l", orphan->owner);
 	sql_add(sql, ")");
+	sql_fini(&quoted);
 }
 
 static void
 add_nobody(struct sql *sql, const struct orphan_drop *drop)
 {
-	sql_add(sql, " IF EXISTS (SELECT FROM pg_stat_activity WHERE ");
+	sql_add(sql, " IF EXISTS (SELECT FROM ");
 	add_sessions(sql, drop);
 	sql_add(sql, ") THEN RAISE EXCEPTION 'a session has come to it' USING ERRCODE = '" KEPT "'; END IF;");
 }
@@ -147,7 +159,7 @@ end_sessions(void *ctx, struct sql *sql)
 	if (!drop->end_sessions)
 		return;
 	sql_add(&body, "FOR i IN 1..%d LOOP PERFORM pg_stat_clear_snapshot();"
-	               " SELECT array_agg(pid) INTO pids FROM (SELECT pid FROM pg_stat_activity WHERE ", KICK_ROUNDS);
+	               " SELECT array_agg(pid) INTO pids FROM (SELECT pid FROM ", KICK_ROUNDS);
 	add_sessions(&body, drop);
 	if (drop->orphan->kind == ORPHAN_SCHEMA)
 		sql_add(&body,
@@ -170,7 +182,7 @@ find_prepared(void *ctx, struct sql *sql)
 {
 	const struct orphan_drop *drop = ctx;
 
-	if (*drop->orphan->stamp_text)
+	if (drop->orphan->prepared && *drop->orphan->stamp_text)
 		sql_add(sql, "SELECT gid FROM pg_prepared_xacts WHERE owner = %L AND database = current_database() LIMIT 1",
 		        drop->orphan->name);
 }
@@ -208,7 +220,7 @@ static const struct flow_step kick_steps[] = {
  */
 #define CONTENTS                                                                                          \
 	"SELECT d.classid, d.objid, c.relkind, CASE WHEN c.relkind IN ('r', 'p', 'm', 'f') THEN %d"       \
-	" WHEN owned THEN 0 ELSE 4 END AS cost,"                                                          \
+	" WHEN owned THEN 0 ELSE %d END AS cost,"                                                         \
 	" CASE WHEN c.relkind IN ('r', 'p') AND NOT EXISTS (SELECT FROM pg_inherits WHERE inhparent = c.oid) THEN 'TABLE'" \
 	" WHEN c.relkind = 'f' THEN 'FOREIGN TABLE' WHEN c.relkind = 'm' THEN 'MATERIALIZED VIEW'"        \
 	" WHEN c.relkind = 'v' THEN 'VIEW' WHEN c.relkind = 'S' AND NOT owned THEN 'SEQUENCE'"            \
@@ -237,13 +249,14 @@ static const char victims[] =
 	" IF victim IS NOT NULL THEN RAISE EXCEPTION '% is not in it and depends on it', victim"
 	" USING ERRCODE = '" KEPT "'; END IF;";
 
-static const char drop_each[] =
-	" FOR i IN 1..cardinality(objects) LOOP"
-	"  IF words[i] = 'ROUTINE' THEN SELECT format('%s', p.oid::regprocedure) INTO victim FROM pg_proc p"
-	"   WHERE p.oid = objects[i];"
-	"  ELSIF words[i] = 'TYPE' THEN SELECT format('%s', t.oid::regtype) INTO victim FROM pg_type t WHERE t.oid = objects[i];"
-	"  ELSE SELECT format('%s', c.oid::regclass) INTO victim FROM pg_class c WHERE c.oid = objects[i]; END IF;"
-	"  IF victim IS NOT NULL THEN EXECUTE format('DROP %s %s CASCADE', words[i], victim); END IF;"
+/* A kind at a time; what an earlier CASCADE took is not named any more. */
+static const char drop_doomed[] =
+	" FOREACH kind IN ARRAY kinds LOOP"
+	"  SELECT string_agg(CASE kind WHEN 'ROUTINE' THEN (SELECT p.oid::regprocedure::text FROM pg_proc p WHERE p.oid = o)"
+	"   WHEN 'TYPE' THEN (SELECT t.oid::regtype::text FROM pg_type t WHERE t.oid = o)"
+	"   ELSE (SELECT c.oid::regclass::text FROM pg_class c WHERE c.oid = o) END, ', ') INTO victim"
+	"   FROM unnest(objects, words) u(o, w) WHERE w = kind;"
+	"  IF victim IS NOT NULL THEN EXECUTE format('DROP %s %s CASCADE', kind, victim); END IF;"
 	" END LOOP;";
 
 /* All that is left, or as much as the budget allows (one thing at least). */
@@ -252,22 +265,25 @@ add_schema_batch(struct sql *body, const struct orphan_drop *drop)
 {
 	const struct orphan *orphan = drop->orphan;
 
-	sql_add(body, " SELECT sum(cost), array_agg(classid), array_agg(objid),"
-	              " max(objid) FILTER (WHERE classid = 'pg_extension'::regclass)"
-	              " INTO total, classes, objects, extension FROM (" CONTENTS ") c;", LOCKS_A_TABLE, orphan->oid);
+	sql_add(body,
+	        " SELECT %d * count(*) FILTER (WHERE c.relkind IN ('r', 'p', 'm', 'f')), %d * count(*), array_agg(d.classid),"
+	        " array_agg(d.objid), max(d.objid) FILTER (WHERE d.classid = 'pg_extension'::regclass)"
+	        " INTO tables, things, classes, objects, extension FROM pg_depend d"
+	        " LEFT JOIN pg_class c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid"
+	        " WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = %l;",
+	        LOCKS_A_TABLE, LOCKS_A_THING, orphan->oid);
 	sql_add(body,
 	        " IF extension IS NOT NULL THEN RAISE EXCEPTION 'an extension (%%) is installed in it: drop that first,"
 	        " or move it elsewhere', (SELECT extname FROM pg_extension WHERE oid = extension)"
 	        " USING ERRCODE = '" KEPT "'; END IF;"
-	        " IF total > %d THEN SELECT array_agg(classid), array_agg(objid), array_agg(word)"
+	        " IF tables > %d OR tables + things > %d THEN SELECT array_agg(classid), array_agg(objid), array_agg(word)"
 	        " INTO some_classes, some_objects, words FROM (SELECT c.*, sum(cost) OVER w AS used,"
 	        " row_number() OVER w AS turn FROM (" CONTENTS ") c WHERE word IS NOT NULL"
-	        " WINDOW w AS (ORDER BY array_position('{TABLE,FOREIGN TABLE,MATERIALIZED VIEW,VIEW,SEQUENCE,ROUTINE,TYPE}',"
-	        " word), objid)) c WHERE turn = 1 OR used <= %d;",
-	        drop->budget, LOCKS_A_TABLE, orphan->oid, drop->budget);
+	        " WINDOW w AS (ORDER BY array_position(kinds, word), objid)) c WHERE turn = 1 OR used <= %d;",
+	        drop->budget, drop->budget * 3 / 2, LOCKS_A_TABLE, LOCKS_A_THING, orphan->oid, drop->budget);
 	sql_add(body,
 	        " IF words IS NOT NULL THEN classes := some_classes; objects := some_objects; END IF; END IF;");
-	sql_add(body, "%s IF words IS NOT NULL THEN%s ELSE", victims, drop_each);
+	sql_add(body, "%s IF words IS NOT NULL THEN%s ELSE", victims, drop_doomed);
 	sql_add(body,
 	        " EXECUTE format('DROP SCHEMA %%I CASCADE', nsp);"
 	        " IF EXISTS (SELECT FROM pg_namespace WHERE oid = %l) THEN RAISE EXCEPTION"
@@ -289,33 +305,28 @@ drop_schema(void *ctx, struct sql *sql)
 	add_schema_batch(&body, drop);
 	add_unclaim(&body, drop);
 	sql_add(&declare,
-	        "DECLARE nsp constant text := %L; total bigint; classes oid[]; objects oid[]; some_classes oid[];"
+	        "DECLARE nsp constant text := %L; kinds constant text[] := '{TABLE,FOREIGN TABLE,MATERIALIZED VIEW,VIEW,"
+	        "SEQUENCE,ROUTINE,TYPE}'; kind text; tables bigint; things bigint; classes oid[]; objects oid[]; some_classes oid[];"
 	        " some_objects oid[]; words text[]; extension oid; victim text; ", drop->orphan->name);
 	add_do(sql, declare.text, &body);
 	sql_fini(&declare);
 }
 
 static void
-count_tables(void *ctx, struct sql *sql)
+look_again(void *ctx, struct sql *sql)
 {
 	const struct orphan_drop *drop = ctx;
 
 	if (drop->orphan->kind == ORPHAN_SCHEMA)
-		sql_add(sql,
-		        "SELECT n.oid, (SELECT count(*) FROM pg_depend d JOIN pg_class c ON c.oid = d.objid"
-		        "  WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = n.oid"
-		        "  AND d.classid = 'pg_class'::regclass AND c.relkind IN ('r', 'p'))"
-		        " FROM pg_namespace n WHERE n.oid = %l",
-		        drop->orphan->oid);
+		sql_add(sql, "SELECT FROM pg_namespace WHERE oid = %l", drop->orphan->oid);
 }
 
 static int
-keep_tables(void *ctx, const PGresult *result, struct berth_error *e)
+keep_is_there(void *ctx, const PGresult *result, struct berth_error *e)
 {
 	struct orphan_drop *drop = ctx;
 
 	drop->is_there = PQntuples(result) > 0;
-	drop->tables = flow_cell_int(result, 0, 1);
 	return 0;
 }
 
@@ -411,7 +422,7 @@ drop_database(void *ctx, struct sql *sql)
 
 static const struct flow_step drop_steps[] = {
 	{ "drop a part of the schema", drop_schema },
-	{ "count the rest", count_tables, keep_tables },
+	{ "look for the rest", look_again, keep_is_there },
 	{ "drop the role", drop_role },
 	{ "rename the database", rename_database, keep_renamed, .wait = true },
 	{ "drop the database", drop_database, .wait = true },
@@ -488,7 +499,7 @@ on_dropped(void *ctx, const struct berth_error *e, const char *sqlstate)
 	} else if (clock_now() < drop->until) {
 		run(drop, drop_steps, on_dropped);
 	} else {
-		WHY(drop, "%" PRId64 " of its %" PRId64 " tables are left", drop->tables, drop->orphan->tables);
+		WHY(drop, "a part of its %" PRId64 " tables is gone", drop->orphan->tables);
 		finish(drop, ORPHAN_DROPPING, NULL);
 	}
 }
@@ -516,5 +527,8 @@ orphan_drop_start(const struct slot_site *site, struct orphan *orphan, bool with
 		.site = site, .orphan = orphan, .end_sessions = with_sessions, .until = until, .done = done, .arg = arg,
 		.budget = LOCKS_AT_ONCE,
 	};
-	run(drop, kick_steps, on_kicked);
+	if (with_sessions || orphan->prepared)
+		run(drop, kick_steps, on_kicked);
+	else
+		run(drop, drop_steps, on_dropped);
 }

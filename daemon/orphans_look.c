@@ -151,6 +151,7 @@ orphans_look_write(const struct orphans_look *look, struct sql *sql)
 	        " p.registered, coalesce(p.dropping, false), p.runner,"
 	        " (extract(epoch FROM clock_timestamp() - p.heartbeat) * 1000)::bigint,"
 	        " (extract(epoch FROM p.grace) * 1000)::bigint, keepers.pid,"
+	        " EXISTS (SELECT FROM pg_prepared_xacts x WHERE x.owner = p.name AND x.database = current_database()),"
 	        " pg_postmaster_start_time() < clock_timestamp() - interval '%d ms',"
 	        " p.host, l.run, l.worker, l.uid, ",
 	        look->config->runner_grace_ms);
@@ -216,6 +217,7 @@ orphans_look_read(const PGresult *result, int row, struct orphan *o)
 	o->silent_ms = take_number(result, row, c++);
 	o->grace_ms = take_number(result, row, c++);
 	o->lock_pid = (int)flow_cell_int(result, row, c++);
+	o->prepared = take_flag(result, row, c++);
 	o->calm = take_flag(result, row, c++);
 	take_text(result, row, c++, o->host, sizeof o->host);
 	take_text(result, row, c++, o->run, sizeof o->run);

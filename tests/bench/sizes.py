@@ -25,7 +25,7 @@ class Rounds:
 
 @dataclass(frozen=True)
 class Sizes:
-    limit_s: int = 280  # for all of it
+    limit_s: int = 300  # for all of it
     ping: Rounds = Rounds(10, 5)
     pings: int = 3000
     warm: Rounds = Rounds(7, 50)
@@ -42,6 +42,8 @@ class Sizes:
     cold: Rounds = Rounds(3, 12)
     cached: Rounds = Rounds(7, 12)
     kills: Rounds = Rounds(50, 20)
+    orphans: Rounds = Rounds(5, 15)
+    leaked: tuple[tuple[int, int], ...] = ((5, 40), (40, 10), (200, 2))  # tables, schemas
 
 
 FULL = Sizes()
@@ -61,4 +63,6 @@ QUICK = Sizes(
     cold=Rounds(1, 0),
     cached=Rounds(2, 2),
     kills=Rounds(10, 2),
+    orphans=Rounds(1, 0),
+    leaked=((5, 20), (40, 5)),
 )

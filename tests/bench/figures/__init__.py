@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from bench.figures import crowd, killed, memory, ping, start, sustained, warm
+from bench.figures import crowd, killed, memory, orphans, ping, start, sustained, warm
 
 FIGURES: dict[str, ModuleType] = {
     "ping": ping,
@@ -15,4 +15,5 @@ FIGURES: dict[str, ModuleType] = {
     "memory": memory,
     "start": start,
     "killed": killed,
+    "orphans": orphans,
 }

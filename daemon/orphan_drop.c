@@ -385,6 +385,8 @@ rename_database(void *ctx, struct sql *sql)
 	doomed_name(orphan, doomed);
 	stamp_write("000000", 0, "", 0, stamp);
 	add_claim(&body, drop);
+	sql_add(&body, " IF EXISTS (SELECT FROM berth.template WHERE schema = %L) THEN RAISE EXCEPTION"
+	               " 'it is a template' USING ERRCODE = '" KEPT "'; END IF;", orphan->name);
 	add_identity(&body, drop, "pg_database", "datname", "datdba",
 	             "coalesce(shobj_description(x.oid, 'pg_database'), (SELECT shobj_description(r.oid, 'pg_authid')"
 	             " FROM pg_roles r WHERE r.oid = x.datdba AND r.rolname = x.datname))");

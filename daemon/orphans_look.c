@@ -69,6 +69,7 @@ add_page(const struct orphans_look *look, struct sql *sql)
 	        " LEFT JOIN berth.slot s ON s.name = t.name AND t.rank < 3"
 	        " LEFT JOIN berth.runner r ON r.id = coalesce(s.runner, t.claimant, t.marked)"
 	        " WHERE (t.rank, t.name) > (%d, %L) AND t.name !~ '[[:cntrl:]]' AND CASE"
+	        "  WHEN t.rank = 0 AND EXISTS (SELECT FROM berth.template m WHERE m.schema = t.name) THEN false"
 	        "  WHEN t.rank = 3 THEN t.claimant IS NOT NULL OR %s"
 	        "  WHEN s.name IS NOT NULL THEN r.heartbeat < clock_timestamp() - r.grace AND r.id <> %L"
 	        "   OR s.state = 'dropping' AND t.marked <> s.runner"

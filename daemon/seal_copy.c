@@ -8,6 +8,7 @@
 #include "daemon/pg/guest.h"
 #include "daemon/pg/pg.h"
 #include "daemon/slot.h"
+#include "daemon/stamp.h"
 #include "daemon/template.h"
 
 struct seal_copy {
@@ -200,11 +201,11 @@ static void
 stamp(void *ctx, struct sql *sql)
 {
 	const struct seal_copy *copy = ctx;
-	struct sql text = { 0 };
+	const struct pg_facts *facts = pg_facts(copy->site->pg);
+	char text[STAMP_TEXT];
 
-	sql_add(&text, "berth template %s", copy->template->key);
-	sql_add(sql, "COMMENT ON DATABASE %I IS %L", copy->name, text.text);
-	sql_fini(&text);
+	stamp_write(copy->site->runner, copy->template->fence, facts ? facts->database : "", copy->slot->made, text);
+	sql_add(sql, "COMMENT ON DATABASE %I IS %L", copy->name, text);
 }
 
 static const struct flow_step copy_steps[] = {

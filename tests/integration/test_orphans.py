@@ -161,6 +161,29 @@ def test_what_no_registry_knows_of_is_dropped(make_daemon, make_pg, superuser):
     assert [x for x in pg.made() if any(name in x for name in names)] == []
 
 
+def test_a_templates_database_is_none_until_the_registry_is_lost(make_daemon, own_pg):
+    one = make_daemon(pg=own_pg, redis=None, **QUICK)
+    client = one.client()
+    lease = client.acquire("gw0", kind="database", template="k1")
+    one.sql(lease).execute("CREATE TABLE t (a int)")
+    client("TEMPLATE", "SEAL", lease.lease)
+    client.lease(lease.lease, wait=20000)
+    template = own_pg.one("SELECT datname FROM pg_database WHERE datname LIKE 'berth%'")
+    calm(own_pg)
+    assert orphans(client) == []
+    assert orphans(client, "LIST", "FOREIGN", "LIKE", "berth%") == []
+    one.kill()
+    one.hang_up()
+    own_pg.sql("DROP SCHEMA berth CASCADE")
+    other = make_daemon(pg=own_pg, redis=None, **QUICK).ready().client()
+
+    def gone() -> bool:
+        all_orphans(other, "DROP")
+        return not own_pg.database_exists(template) and orphans(other) == []
+
+    eventually(gone, 20)
+
+
 def test_a_living_runner_keeps_its_own_though_the_registry_has_lost_it(other, make_daemon):
     one = make_daemon(**QUICK)
     lease = one.client().acquire("gw0", redis="none")

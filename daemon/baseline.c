@@ -46,7 +46,8 @@ baseline_new(struct image *image)
 	baseline->image = image_ref(image);
 	baseline->tables = calloc((size_t)image->table_count + 1, sizeof *baseline->tables);
 	baseline->views = calloc((size_t)image->view_count + 1, sizeof *baseline->views);
-	if (!baseline->tables || !baseline->views)
+	baseline->cached = calloc((size_t)image->sequence_count + 1, sizeof *baseline->cached);
+	if (!baseline->tables || !baseline->views || !baseline->cached)
 		abort();
 	return baseline;
 }
@@ -76,6 +77,7 @@ baseline_free(struct baseline *baseline)
 		free(baseline->triggers[i].name);
 	free(baseline->tables);
 	free(baseline->views);
+	free(baseline->cached);
 	free(baseline->edges);
 	free(baseline->triggers);
 	free(baseline->xids);
@@ -154,7 +156,8 @@ baseline_ask_relations(struct baseline *baseline, const struct slot *slot, struc
 	        " UNION ALL SELECT 'referenced', quote_ident(b.relname), '', '' FROM pg_constraint f"
 	        " JOIN pg_class a ON a.oid = f.conrelid JOIN pg_class b ON b.oid = f.confrelid"
 	        " WHERE f.contype = 'f' AND (a.relkind = 'p' OR a.relispartition) AND b.oid = ANY ('%s'::oid[])"
-	        " UNION ALL SELECT 'cache', '', '', '' FROM pg_sequence WHERE seqrelid = ANY ('%s'::oid[]) AND seqcache > 1",
+	        " UNION ALL SELECT 'cache', quote_ident(relname), '', '' FROM pg_sequence JOIN pg_class c ON c.oid = seqrelid"
+	        " WHERE seqrelid = ANY ('%s'::oid[]) AND seqcache > 1",
 	        baseline->tables_, baseline->rels);
 }
 
@@ -185,13 +188,21 @@ keep_trigger(struct baseline *baseline, int table, const char *name, char enable
 }
 
 static void
+keep_cache(struct baseline *baseline, const char *name)
+{
+	for (int i = 0; i < baseline->image->sequence_count; i++)
+		if (strcmp(baseline->image->sequences[i].name, name) == 0)
+			baseline->cached[i] = true;
+}
+
+static void
 keep_relation(struct baseline *baseline, const PGresult *result, int row)
 {
 	const char *what = flow_cell(result, row, 0), *detail = flow_cell(result, row, 2);
 	int table = table_of(baseline, flow_cell(result, row, 1));
 
 	if (strcmp(what, "cache") == 0)
-		baseline->sequence_cache++;
+		keep_cache(baseline, flow_cell(result, row, 1));
 	if (table < 0)
 		return;
 	if (strcmp(what, "edge") == 0)
@@ -216,7 +227,9 @@ forget_relations(struct baseline *baseline)
 	}
 	for (int i = 0; i < baseline->trigger_count; i++)
 		free(baseline->triggers[i].name);
-	baseline->edge_count = baseline->trigger_count = baseline->sequence_cache = 0;
+	for (int i = 0; i < baseline->image->sequence_count; i++)
+		baseline->cached[i] = false;
+	baseline->edge_count = baseline->trigger_count = 0;
 }
 
 void

@@ -58,7 +58,7 @@ struct baseline {
 	char *xids;                      /* that wrote them */
 	int xid_count;
 	char *digests;                   /* of those that may be written again, 32 digits each, one behind the other */
-	int sequence_cache;              /* sequences whose sessions keep numbers back (CACHE) */
+	bool *cached;                    /* of each sequence of the image: sessions keep numbers of it back (CACHE) */
 };
 
 /* For a slot that is as `image` says, or is being made so. Takes a reference. */

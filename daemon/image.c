@@ -154,6 +154,21 @@ in_word(char c)
 	return isalnum((unsigned char)c) || c == '_' || c == '$' || (unsigned char)c >= 0x80;
 }
 
+static bool
+is_word(const char *text, const char *hit, size_t len)
+{
+	return (hit == text || !in_word(hit[-1])) && !in_word(hit[len]);
+}
+
+bool
+image_names(const char *text, const char *name)
+{
+	for (const char *hit = text; (hit = strstr(hit, name)); hit++)
+		if (is_word(text, hit, strlen(name)))
+			return true;
+	return false;
+}
+
 char *
 image_rename(const char *text, const char *from, const char *to)
 {
@@ -162,7 +177,7 @@ image_rename(const char *text, const char *from, const char *to)
 	const char *at = text;
 
 	for (const char *hit; (hit = strstr(at, from)); at = hit + len) {
-		bool whole = (hit == text || !in_word(hit[-1])) && !in_word(hit[len]);
+		bool whole = is_word(text, hit, len);
 
 		sql_put(&made, at, (size_t)(hit - at));
 		sql_put(&made, whole ? to : from, strlen(whole ? to : from));
@@ -292,6 +307,17 @@ write_definitions(const struct image *image, const char *text, const char *slot,
 	free(renamed);
 }
 
+/* What its role has: functions that name nothing in full find what they found when it was made. */
+void
+image_write_path(const char *slot, struct sql *sql)
+{
+	struct sql path = { 0 };
+
+	sql_add(&path, "%I, public", slot);
+	sql_add(sql, "SELECT pg_catalog.set_config('search_path', %L, true)", path.text);
+	sql_fini(&path);
+}
+
 void
 image_write_before(const struct image *image, const char *slot, struct sql *sql)
 {
@@ -324,13 +350,13 @@ image_write_rows(const struct image *image, const char *slot, struct sql *sql)
 
 	if (image->rows == 0)
 		return;
-	sql_add(&body, "BEGIN PERFORM pg_catalog.set_config('search_path', %L || ', public', true); ", slot);
+	sql_add(&body, "BEGIN ");
 	for (int i = 0; i < image->table_count; i++) {
 		image_write_table(&image->tables[i], slot, &body);
 		if (image->tables[i].count > 0)
 			sql_add(&body, "; ");
 	}
-	sql_add(&body, "PERFORM pg_catalog.set_config('search_path', 'pg_catalog', true); END");
+	sql_add(&body, "END");
 	sql_add(sql, "DO %L", body.text);
 	sql_fini(&body);
 }

@@ -64,6 +64,8 @@ void image_add_view(struct image *image, const char *name, const char *digest);
 
 /* What pg_dump says without what is of pg_dump: its settings, its words, the schema itself. In place. */
 void image_trim(char *dump, const char *schema);
+/* Whether `name` stands in `text` as a word of its own. */
+bool image_names(const char *text, const char *name);
 /* `text` with `from` written as `to` wherever it stands as a word of its own. malloc()ed. */
 char *image_rename(const char *text, const char *from, const char *to);
 /* Whether both say the same, but for the names of their schemas; else `why` says where they part. */
@@ -71,6 +73,7 @@ bool image_equal(const struct image *one, const struct image *other, char *why, 
 
 /* The statements that fill the schema `slot`, which is empty, one statement each (nothing where there is
  * nothing to do). To be run by the slot's own role, in this order, in one transaction. */
+void image_write_path(const char *slot, struct sql *sql);
 void image_write_before(const struct image *image, const char *slot, struct sql *sql);
 void image_write_rows(const struct image *image, const char *slot, struct sql *sql);
 void image_write_after(const struct image *image, const char *slot, struct sql *sql);

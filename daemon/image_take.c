@@ -54,8 +54,28 @@ begin(void *ctx, struct sql *sql)
 	for (size_t i = 0; i < sizeof questions / sizeof *questions; i++)
 		sql_clear(questions[i]);
 	/* Names of things inside (regclass …) come out without the schema, and go in again as the slot's. */
-	sql_add(sql, "SELECT set_config('search_path', %L || ', public', false), set_config('row_security', 'off', false)",
+	sql_add(sql, "SELECT set_config('search_path', quote_ident(%L) || ', public', false), set_config('row_security', 'off', false)",
 	        take->slot->name);
+}
+
+/* What pg_dump does not write down. */
+static void
+add_lost(struct sql *sql)
+{
+	sql_add(sql,
+	        " UNION ALL SELECT pg_catalog.format('%%s, which is not valid,', pg_catalog.pg_describe_object(1259, c.oid, 0))"
+	        " FROM mine, pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid"
+	        " WHERE c.relnamespace = ns AND NOT i.indisvalid AND c.relkind = 'i'");
+	sql_add(sql,
+	        " UNION ALL SELECT pg_catalog.format('the comment on %%s', pg_catalog.pg_describe_object(2618, w.oid, 0))"
+	        " FROM mine, pg_catalog.pg_rewrite w JOIN pg_catalog.pg_class c ON c.oid = w.ev_class"
+	        " JOIN pg_catalog.pg_description d ON d.objoid = w.oid AND d.classoid = 2618"
+	        " WHERE c.relnamespace = ns AND w.rulename = '_RETURN'");
+	sql_add(sql,
+	        " UNION ALL SELECT pg_catalog.format('privileges on the type of the rows of %%s',"
+	        "  pg_catalog.pg_describe_object(1259, c.oid, 0)) FROM mine, pg_catalog.pg_class c"
+	        " JOIN pg_catalog.pg_type t ON t.oid = c.reltype WHERE c.relnamespace = ns AND c.relkind <> 'c'"
+	        " AND t.typacl IS NOT NULL");
 }
 
 static void
@@ -76,11 +96,14 @@ find_alien(void *ctx, struct sql *sql)
 	        "          WHERE a.oid = d.objid AND a.defaclnamespace = ns))",
 	        take->slot->name, take->slot->name, take->slot->name);
 	sql_add(sql,
+	        /* one that came with a type (a range's to its multirange) comes with it again */
 	        " UNION ALL SELECT pg_catalog.pg_describe_object(2605, c.oid, 0) FROM mine, pg_catalog.pg_cast c"
 	        " WHERE EXISTS (SELECT FROM pg_catalog.pg_type t WHERE t.oid IN (c.castsource, c.casttarget)"
-	        "               AND t.typnamespace = ns)"
+	        "               AND t.typnamespace = ns) AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d"
+	        "               WHERE d.classid = 2605 AND d.objid = c.oid AND d.deptype = 'i')"
 	        " UNION ALL SELECT pg_catalog.format('extension %%s', extname) FROM mine, pg_catalog.pg_extension"
 	        " WHERE extnamespace = ns");
+	add_lost(sql);
 	if (take->settings) {
 		sql_add(sql, " UNION ALL SELECT 'settings of the role (ALTER ROLE SET)' WHERE ");
 		slot_role_settings_differ(take->site, take->slot, sql);
@@ -95,8 +118,8 @@ refuse_alien(void *ctx, const PGresult *result, struct berth_error *e)
 
 	if (PQntuples(result) == 0)
 		return 0;
-	return berth_error_set(e, BERTH_BUILDFAILED, "%s: %s cannot be carried by a template: it is not in the schema; do "
-	                       "without it, or ask for KIND database", take->slot->name, flow_cell(result, 0, 0));
+	return berth_error_set(e, BERTH_BUILDFAILED, "%s: %s cannot be carried by a template; do without it, or ask for "
+	                       "KIND database", take->slot->name, flow_cell(result, 0, 0));
 }
 
 static void
@@ -135,7 +158,10 @@ list_tables(void *ctx, struct sql *sql)
 	        " (SELECT coalesce(pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ' ORDER BY a.attnum), '')"
 	        "  FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped"
 	        "  AND a.attgenerated = ''),"
-	        " c.relkind = 'm' AND c.relispopulated"
+	        " c.relkind = 'm' AND c.relispopulated,"
+	        /* the types whose values are names: regnamespace, regrole, aclitem, and arrays of them */
+	        " EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND NOT a.attisdropped"
+	        "  AND a.atttypid IN (4089, 4090, 4096, 4097, 1033, 1034))"
 	        " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
 	        " WHERE n.nspname = %L AND c.relkind IN ('r', 'p', 'S', 'm')"
 	        " ORDER BY CASE c.relkind WHEN 'm' THEN c.oid END, c.relname COLLATE \"C\"",
@@ -147,8 +173,9 @@ ask_table(struct image_take *take, const PGresult *result, int row)
 {
 	const char *name = flow_cell(result, row, 0), *columns = flow_cell(result, row, 3);
 
-	sql_add(&take->tables, "%s SELECT %L, %L, count(*), array_agg(t.*)::text FROM ONLY %I.%s t",
-	        take->tables.len ? " UNION ALL" : "", name, columns, take->slot->name, name);
+	sql_add(&take->tables, "%s SELECT %L, %L, count(*), array_agg(t.*)::text, %s FROM ONLY %I.%s t",
+	        take->tables.len ? " UNION ALL" : "", name, columns, flow_cell(result, row, 5)[0] == 't' ? "true" : "false",
+	        take->slot->name, name);
 }
 
 static void
@@ -248,9 +275,16 @@ keep_tables(void *ctx, const PGresult *result, struct berth_error *e)
 	struct image_take *take = ctx;
 	size_t most = (size_t)take->site->config->template_mb << 20;
 
-	for (int row = 0; row < PQntuples(result); row++)
-		image_add_table(take->image, flow_cell(result, row, 0), flow_cell(result, row, 1),
-		                flow_cell(result, row, 3), flow_cell_int(result, row, 2));
+	for (int row = 0; row < PQntuples(result); row++) {
+		const char *rows = flow_cell(result, row, 3);
+
+		if (flow_cell(result, row, 4)[0] == 't' && image_names(rows, take->slot->name))
+			return berth_error_set(e, BERTH_BUILDFAILED, "%s: rows of table %s name the schema or its role, which are "
+			                       "others in every slot; do without them, or ask for KIND database", take->slot->name,
+			                       flow_cell(result, row, 0));
+		image_add_table(take->image, flow_cell(result, row, 0), flow_cell(result, row, 1), rows,
+		                flow_cell_int(result, row, 2));
+	}
 	if (take->image->bytes <= most)
 		return 0;
 	return berth_error_set(e, BERTH_LIMIT, "%s: its rows have %zu MB as text, a template may have %d (setting "

@@ -337,12 +337,13 @@ keep_rows(void *ctx, const PGresult *result, struct berth_error *e)
 	return 0;
 }
 
+/* Rows are read, and checks and index expressions run, with the slot's own names in sight. */
 static void
 set_path(void *ctx, struct sql *sql)
 {
 	const struct reset *reset = ctx;
 
-	reset_write_path(reset->slot->baseline, &reset->plan, reset->slot->name, sql);
+	image_write_path(reset->slot->name, sql);
 }
 
 static void

@@ -99,7 +99,7 @@ rebuild(struct reset_plan *plan, const char *why)
 
 /* What a fix would not do exactly. */
 static void
-doubt(const struct baseline *baseline, struct reset_plan *plan)
+doubt(const struct baseline *baseline, const struct look *look, struct reset_plan *plan)
 {
 	for (int i = 0; i < baseline->image->table_count; i++) {
 		if (plan->deeds[i] == DEED_NONE)
@@ -109,8 +109,9 @@ doubt(const struct baseline *baseline, struct reset_plan *plan)
 		if (baseline->tables[i].cloned)
 			rebuild(plan, "a partition with triggers of its parent was written");
 	}
-	if (plan->sequences > 0 && baseline->sequence_cache > 0)
-		rebuild(plan, "sequences moved of which sessions may keep numbers back");
+	for (int i = 0; i < baseline->image->sequence_count; i++)
+		if (look->sequences[i] && baseline->cached[i])
+			rebuild(plan, "a sequence moved of which sessions may keep numbers back");
 }
 
 void
@@ -133,7 +134,7 @@ reset_plan_make(const struct baseline *baseline, const struct look *look, struct
 		ret->views += look->views[i];
 	if (ret->tables || ret->sequences || ret->views || look->settings || look->stamp)
 		ret->way = RESET_FIX;
-	doubt(baseline, ret);
+	doubt(baseline, look, ret);
 }
 
 void
@@ -222,23 +223,6 @@ reset_write_truncate(const struct baseline *baseline, const struct reset_plan *p
 		sql_add(sql, "%s ONLY %I.%s", first ? "TRUNCATE" : ",", slot, baseline->image->tables[i].name);
 		first = false;
 	}
-}
-
-static bool
-restores(const struct baseline *baseline, const struct reset_plan *plan)
-{
-	for (int i = 0; i < baseline->image->table_count; i++)
-		if (plan->deeds[i] != DEED_NONE && seeded(baseline, i))
-			return true;
-	return false;
-}
-
-/* Rows are read as they were written: with the slot's own names in sight. */
-void
-reset_write_path(const struct baseline *baseline, const struct reset_plan *plan, const char *slot, struct sql *sql)
-{
-	if (restores(baseline, plan))
-		sql_add(sql, "SELECT set_config('search_path', %L || ', public', true)", slot);
 }
 
 void

@@ -38,7 +38,6 @@ void reset_write_delete(const struct baseline *baseline, const struct reset_plan
                         struct sql *sql); /* answers the number of rows */
 void reset_write_truncate(const struct baseline *baseline, const struct reset_plan *plan, const char *slot,
                           struct sql *sql);
-void reset_write_path(const struct baseline *baseline, const struct reset_plan *plan, const char *slot, struct sql *sql);
 void reset_write_restore(const struct baseline *baseline, const struct reset_plan *plan, const char *slot,
                          struct sql *sql);
 void reset_write_rewind(const struct baseline *baseline, const struct look *look, const char *slot, struct sql *sql);

@@ -28,6 +28,14 @@ set_session(void *ctx, struct sql *sql)
 }
 
 static void
+set_path(void *ctx, struct sql *sql)
+{
+	const struct slot_fill *fill = ctx;
+
+	image_write_path(fill->slot->name, sql);
+}
+
+static void
 before(void *ctx, struct sql *sql)
 {
 	const struct slot_fill *fill = ctx;
@@ -139,6 +147,7 @@ keep_rows(void *ctx, const PGresult *result, struct berth_error *e)
 
 static const struct flow_step fill_steps[] = {
 	{ "set the session", set_session },
+	{ "set search_path", set_path },
 	{ "define", before },
 	{ "load rows", rows },
 	{ "define the rest", after },

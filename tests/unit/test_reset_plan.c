@@ -160,12 +160,14 @@ sequences_of_which_sessions_keep_numbers_mean_a_rebuild(void **state)
 	struct reset_plan plan;
 
 	image_add_sequence(scene.baseline->image, "s", 1, false);
+	free(scene.baseline->cached);
+	scene.baseline->cached = calloc(2, sizeof(bool));
 	scene.look.sequences[0] = true;
 	reset_plan_make(scene.baseline, &scene.look, &plan);
 	assert_int_equal(plan.way, RESET_FIX);
 	assert_int_equal(plan.sequences, 1);
 	reset_plan_fini(&plan);
-	scene.baseline->sequence_cache = 1;
+	scene.baseline->cached[0] = true;
 	reset_plan_make(scene.baseline, &scene.look, &plan);
 	assert_int_equal(plan.way, RESET_REBUILD);
 	reset_plan_fini(&plan);

@@ -148,6 +148,22 @@ image_trim(char *dump, const char *schema)
 	cut_statement(dump, head);
 }
 
+/* pg_dump writes them behind everything else, as "-- Name: TABLE t; Type: ACL; …". */
+char *
+image_privileges(char *dump)
+{
+	char *at = dump;
+
+	while ((at = strstr(at, "\n--\n-- Name: "))) {
+		size_t len = strcspn(at + 4, "\n");
+
+		if (memmem(at + 4, len, "; Type: ACL; ", 13) || memmem(at + 4, len, "; Type: DEFAULT ACL; ", 21))
+			return at;
+		at++;
+	}
+	return dump + strlen(dump);
+}
+
 static bool
 in_word(char c)
 {

@@ -64,6 +64,8 @@ void image_add_view(struct image *image, const char *name, const char *digest);
 
 /* What pg_dump says without what is of pg_dump: its settings, its words, the schema itself. In place. */
 void image_trim(char *dump, const char *schema);
+/* Where in a trimmed dump the privileges begin, which are its end; its NUL without any. */
+char *image_privileges(char *dump);
 /* Whether `name` stands in `text` as a word of its own. */
 bool image_names(const char *text, const char *name);
 /* `text` with `from` written as `to` wherever it stands as a word of its own. malloc()ed. */

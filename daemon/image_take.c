@@ -353,6 +353,22 @@ static const struct flow_step steps[] = {
 
 /* ---- all of it ---- */
 
+/* Privileges come behind the rows: an owner may have taken its own. */
+static void
+set_definitions(struct image_take *take, struct image *image)
+{
+	struct sql after = { 0 };
+	char *privileges;
+
+	for (int i = 0; i < PARTS; i++)
+		image_trim(take->texts[i], take->slot->name);
+	privileges = image_privileges(take->texts[BEFORE]);
+	sql_add(&after, "%s%s", take->texts[AFTER], privileges);
+	*privileges = '\0';
+	image_set_definitions(image, take->texts[BEFORE], after.text);
+	sql_fini(&after);
+}
+
 static void
 one_is_through(struct image_take *take, const struct berth_error *e)
 {
@@ -368,9 +384,7 @@ one_is_through(struct image_take *take, const struct berth_error *e)
 		take->done(take->arg, NULL, &take->error);
 		return;
 	}
-	for (int i = 0; i < PARTS; i++)
-		image_trim(take->texts[i], take->slot->name);
-	image_set_definitions(image, take->texts[BEFORE], take->texts[AFTER]);
+	set_definitions(take, image);
 	take->done(take->arg, image, NULL);
 }
 

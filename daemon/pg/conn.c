@@ -33,7 +33,8 @@ greet_send(void *ctx, struct sql *sql)
 	        " current_setting('max_locks_per_transaction')::int8 * (current_setting('max_connections')::int8"
 	        "  + current_setting('max_prepared_transactions')::int8),"
 	        /* what a slot's role may have set for itself, and a guest must not mind */
-	        " set_config('default_transaction_read_only', 'off', false), set_config('lc_monetary', 'C', false),"
+	        " set_config('default_transaction_read_only', 'off', false), set_config('lc_monetary', 'C', false), set_config('quote_all_identifiers', 'off', false),"
+	        ""
 	        " set_config('default_transaction_isolation', 'read committed', false),"
 	        " set_config('default_transaction_deferrable', 'off', false), set_config('default_tablespace', '', false),"
 	        " set_config('default_table_access_method', 'heap', false), set_config('DateStyle', 'ISO, YMD', false),"

@@ -51,6 +51,18 @@ a_dump_loses_what_is_of_pg_dump_and_keeps_the_rest(void **state)
 }
 
 static void
+privileges_are_the_end_of_a_dump(void **state)
+{
+	char dump[] = "\n--\n-- Name: t; Type: TABLE; Schema: s; Owner: -\n--\n\nCREATE TABLE s.t ();\n"
+	              "\n--\n-- Name: TABLE t; Type: ACL; Schema: s; Owner: -\n--\n\nREVOKE ALL ON TABLE s.t FROM s;\n";
+	char none[] = "\n--\n-- Name: t; Type: TABLE; Schema: s; Owner: -\n--\n\nCREATE TABLE s.t ();\n";
+
+	assert_ptr_equal(strstr(image_privileges(dump), "REVOKE"), strstr(dump, "REVOKE"));
+	assert_null(strstr(image_privileges(dump), "CREATE TABLE"));
+	assert_string_equal(image_privileges(none), "");
+}
+
+static void
 a_dump_of_nothing_is_nothing(void **state)
 {
 	char dump[] = "--\n-- PostgreSQL database dump\n--\n\nSET x = 1;\n\n--\n-- PostgreSQL database dump complete\n--\n";
@@ -134,6 +146,7 @@ main(void)
 		cmocka_unit_test(a_name_is_renamed_where_it_stands_as_a_word),
 		cmocka_unit_test(a_longer_name_that_contains_it_stays),
 		cmocka_unit_test(a_dump_loses_what_is_of_pg_dump_and_keeps_the_rest),
+		cmocka_unit_test(privileges_are_the_end_of_a_dump),
 		cmocka_unit_test(a_dump_of_nothing_is_nothing),
 		cmocka_unit_test(images_are_equal_whatever_their_schemas_are_called),
 		cmocka_unit_test(rows_are_written_with_their_own_columns_and_quotes),

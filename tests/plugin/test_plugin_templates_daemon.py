@@ -52,11 +52,11 @@ APPLICATION = """
 
 CONFTEST = """
     import pytest
-    import app
 
     @pytest.fixture(scope="session", autouse=True)
     def at_the_end():
-        yield
+        import app
+        yield app
         app.connection.close()
         app.cache.close()
 """
@@ -65,7 +65,7 @@ TESTS = """
     import pytest
     from app import cache, connection, one
 
-    @pytest.mark.parametrize("n", range(30))
+    @pytest.mark.parametrize("n", range(12))
     def test_every_one_finds_what_was_migrated_and_leaves_something_else(n, berth_lease):
         assert one("SELECT current_schema") == berth_lease.schema
         assert one("SELECT string_agg(name, ',' ORDER BY id) FROM owner") == "Ada,Bob"
@@ -109,19 +109,19 @@ def times_built(suite) -> int:
 
 
 def test_four_workers_share_a_template_and_every_test_begins_with_it(suite, daemon):
-    first = suite.run("-n", 4).passed(30)
-    second = suite.run("-n", 4).passed(30)
+    first = suite.run("-n", 4).passed(12)
+    second = suite.run("-n", 4).passed(12)
 
     assert times_built(suite) == 1
     assert "template built in" in first.out and "template reused" in second.out
-    assert "30 resets" in first.out and ", 1 rebuild\n" in first.out
+    assert "12 resets" in first.out and ", 1 rebuild\n" in first.out
     with berth.connect(daemon.socket) as client:
         (row,) = client.template_list()
     assert (row.state, row.tables, row.rows, row.leases) == ("sealed", 2, 2, 0)
 
 
 def test_a_new_migration_makes_a_new_template(suite):
-    suite.run("-n", 2).passed(30)
+    suite.run("-n", 2).passed(12)
     suite.write("migrations/2.sql", "UPDATE owner SET m = 'sad'; CREATE TABLE more (n int);")
     suite.write(
         "test_app.py", "from app import one\ndef test_it(): assert one('TABLE more') == 1\n"
@@ -133,7 +133,20 @@ def test_a_new_migration_makes_a_new_template(suite):
 
 
 def test_databases_have_templates_too(suite):
-    suite.write("test_app.py", TESTS.replace("berth_lease.schema", "'public'").replace("30", "4"))
+    suite.write(
+        "test_app.py",
+        """
+        import psycopg
+        import pytest
+
+        @pytest.mark.parametrize("n", range(4))
+        def test_it(n, berth_dsn):
+            with psycopg.connect(berth_dsn) as session:
+                assert session.execute("SELECT count(*) FROM public.owner").fetchone() == (2,)
+                session.execute("DELETE FROM owner")
+        """,
+    )
+    suite.write("conftest.py", "")
 
     suite.run("-n", 2, "-o", "berth_kind=database").passed(4)
 
@@ -149,16 +162,23 @@ def test_a_migration_that_fails_is_told_once_and_can_be_mended(suite, daemon):
     client = daemon.client()
     eventually(lambda: client.leases() == [], 30)
     suite.write("migrations/2.sql", "")
-    suite.run("-n", 3).passed(30)
+    suite.run("-n", 3).passed(12)
 
 
 def test_a_killed_builder_is_replaced_by_one_that_waits(suite, daemon):
-    suite.write("migrate.py", "import os, time\nwhile os.path.exists('stuck'): time.sleep(0.1)\n")
-    (suite.path / "stuck").touch()
+    suite.write(
+        "migrate.py",
+        """
+        import pathlib, time
+        stuck = pathlib.Path("stuck")
+        stuck.touch()
+        while stuck.exists():
+            time.sleep(0.1)
+        """,
+    )
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    client = daemon.client()
     with suite.popen(start_new_session=True, **quiet) as builder:
-        eventually(lambda: [row for row in client.leases() if row["state"] == "building"], 30)
+        eventually((suite.path / "stuck").exists, 30)
         suite.write("migrate.py", MIGRATE)
         with suite.popen("-n", 2, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as waiting:
             seen = ""
@@ -171,7 +191,7 @@ def test_a_killed_builder_is_replaced_by_one_that_waits(suite, daemon):
             out, err = waiting.communicate(timeout=100 * SLOW)
 
     assert waiting.returncode == 0, out + err
-    assert "30 passed" in out and "template built in" in out
+    assert "12 passed" in out and "template built in" in out
 
 
 def test_what_session_fixtures_make_is_the_baseline_of_a_suite_without_a_template(suite):
@@ -179,15 +199,16 @@ def test_what_session_fixtures_make_is_the_baseline_of_a_suite_without_a_templat
     suite.write(
         "conftest.py",
         CONFTEST
-        + f'''
+        + """
     @pytest.fixture(scope="session", autouse=True)
     def tables(at_the_end):
-        app.connection.execute("""{SCHEMA}""")
-''',
+        from pathlib import Path
+        at_the_end.connection.execute(Path("migrations/1.sql").read_text())
+""",
     )
-    result = suite.run("-n", 2).passed(30)
+    result = suite.run("-n", 2).passed(12)
 
-    assert "28 resets" in result.out and ", 1 rebuild\n" in result.out
+    assert "10 resets" in result.out and ", 1 rebuild\n" in result.out
 
 
 def test_a_transaction_that_a_test_has_left_open_is_named(suite):
@@ -214,9 +235,12 @@ def test_a_transaction_that_a_test_has_left_open_is_named(suite):
         + """
     def pytest_runtest_logreport(report):
         if report.failed:
-            import test_app
-            for connection in test_app.left:
-                connection.close()
+            import app, test_app
+            (connection,) = test_app.left
+            pid = connection.info.backend_pid
+            connection.close()
+            while app.one(f"SELECT count(*) FROM pg_stat_activity WHERE pid = {pid}"):
+                pass
 """,
     )
     result = suite.run()
@@ -225,21 +249,23 @@ def test_a_transaction_that_a_test_has_left_open_is_named(suite):
     assert "no reset before test_app.py::test_meets_it: BUSY" in result.out
     assert "INSERT INTO owner (name) VALUES ('Mallory')" in result.out
     assert "(test_app.py::test_leaves_it was the last one)" in result.out
+    assert "During handling" not in result.out
 
 
 def test_a_function_migrates_and_a_fixture_does(suite):
     suite.ini(INI.replace("command = python migrate.py", "call = migrations.make:everything"))
     suite.write(
         "migrations/make.py",
-        f'''
+        """
         import psycopg
+        from pathlib import Path
 
         def everything(lease):
             with psycopg.connect(lease.dsn) as connection:
-                connection.execute("""{SCHEMA}""")
-        ''',
+                connection.execute(Path("migrations/1.sql").read_text())
+        """,
     )
-    suite.run("-n", 2).passed(30)
+    suite.run("-n", 2).passed(12)
 
     suite.ini("berth_reset = test\n")
     suite.write(
@@ -252,7 +278,7 @@ def test_a_function_migrates_and_a_fixture_does(suite):
         return everything
 """,
     )
-    assert "2 migrations" in suite.run("-n", 2).passed(30).out
+    assert "2 migrations" in suite.run("-n", 2).passed(12).out
 
 
 # The client alone
@@ -290,9 +316,11 @@ def test_the_client_builds_seals_resets_and_drops(daemon, version):
         assert (row.key, row.state, row.leases) == ("app-1", "sealed", 1)
         with pytest.raises(berth.InUseError):
             client.template_drop("app-1")
+        assert client.template_seal(lease).tables == 1  # again
         with pytest.raises(berth.DeniedError):
-            client.template_seal(lease)
+            client.template_seal(client.acquire("gw1", template="app-1"))
         client.release(lease)
+        client.release("default/gw1")
         client.template_drop("app-1")
         with pytest.raises(berth.NoTemplateError):
             client.template_drop("app-1")

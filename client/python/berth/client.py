@@ -326,7 +326,8 @@ class Client:
         """Brings the slot back to its template, to what baseline() declared, or to nothing.
 
         Its Redis database is emptied. BusyError, with pid and query, when another session of the
-        lease is in a transaction or at work; `force` ends those. Idle ones stay.
+        lease is in a transaction or at work; `force` ends those. Idle ones stay (not in a database,
+        which is copied anew).
         """
         words: tuple[Argument, ...] = ("FORCE",) if force else ()
         return row_from(Reset, self.command("RESET", _id(lease), *words, wait=_SLOT_WAIT))

@@ -46,4 +46,5 @@ def _migrate(how: object, lease: berth.Lease, directory: str) -> None:
     try:
         command.shell(how, os.environ, directory)
     except command.Failed as e:
-        pytest.fail("\n    ".join([f"berth: {e}", *e.output]), pytrace=False)
+        text = "\n    ".join([f"berth: {e}", *e.output])
+        raise pytest.fail.Exception(text, pytrace=False) from None

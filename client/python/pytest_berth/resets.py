@@ -18,8 +18,9 @@ import berth
 from pytest_berth.report import Tally
 from pytest_berth.settings import Settings
 
-#: Seconds that a session of an earlier test may take to end its transaction.
-_PATIENCE = 1.0
+#: Seconds that a session of an earlier test may take to end its transaction; the second is for one
+#: that has stood in the way of another test before.
+_PATIENCE, _LESS = 1.0, 0.1
 _AGAIN = 0.02
 
 #: Session-scoped fixtures from here write nothing into a database.
@@ -124,12 +125,12 @@ class Resets:
         try:
             self._client.baseline(self._lease)
         except berth.BerthError as e:
-            pytest.fail(f"berth: no baseline: {e.code} {e}", pytrace=False)
+            raise _failure(f"berth: no baseline: {e.code} {e}") from None
         self._pending = False
         self._declared = True
 
     def _reset(self, test: str) -> None:
-        until = time.monotonic() + (0 if self._busy else _PATIENCE)
+        until = time.monotonic() + (_LESS if self._busy else _PATIENCE)
         while True:
             try:
                 done = self._client.reset(self._lease)
@@ -137,9 +138,9 @@ class Resets:
             except berth.BusyError as e:
                 self._busy = time.monotonic() >= until
                 if self._busy:
-                    pytest.fail(self._why_busy(test, e), pytrace=False)
+                    raise _failure(self._why_busy(test, e)) from None
             except berth.BerthError as e:
-                pytest.fail(f"berth: no reset before {test}: {e.code} {e}", pytrace=False)
+                raise _failure(f"berth: no reset before {test}: {e.code} {e}") from None
             time.sleep(_AGAIN)
         self._busy = False
         self._tally.count_reset(done)
@@ -151,6 +152,11 @@ class Resets:
             f"A test or fixture before it{before} has left this transaction open or this query "
             "running; commit or roll back and close the connection where it ends."
         )
+
+
+def _failure(text: str) -> BaseException:
+    """Of the test at hand; where it comes from here is of no use to anybody."""
+    return pytest.fail.Exception(text, pytrace=False)
 
 
 def _fixtures(item: pytest.Item) -> list[str]:

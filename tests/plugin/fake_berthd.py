@@ -167,7 +167,7 @@ class FakeBerthd:
         builder = f"run {run} worker {worker}, pid 1 on host fake"
         known = ("lease", "run", "worker", "state", "kind", "template")
         seen = dict.fromkeys(LEASE_FIELDS) | {name: lease[name] for name in known}
-        why = f"{builder} builds the template"
+        why = f"template {lease['template']} is being built by {builder}"
         return seen | {"position": 1, "builder": builder, "why": why}
 
     def _end(self, key: str, message: str | None = None) -> None:

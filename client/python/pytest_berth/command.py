@@ -19,7 +19,7 @@ _TAIL_BYTES = 8192
 _TAIL_LINES = 20
 #: ... and this many, and so much of them, go to whoever waits for the template.
 _WORDS_LINES = 3
-_WORDS_CHARS = 220
+_WORDS_CHARS = 200
 #: Seconds that a command gets to end by itself when pytest is interrupted.
 _MERCY = 5.0
 

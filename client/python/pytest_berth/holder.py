@@ -83,7 +83,7 @@ class Holder:
                     redis=settings.redis,
                     wait=wait,
                     label=settings.label,
-                    on_wait=self._say,
+                    on_wait=partial(self._say, key),
                 )
             except berth.WaitTimeoutError:
                 now = client.get(f"{self.run}/{self.worker}") if key else None
@@ -91,8 +91,9 @@ class Holder:
                     raise
                 wait = max(wait, 1.0)
 
-    def _say(self, why: str) -> None:
+    def _say(self, key: str | None, why: str) -> None:
         """Once for each why: what changes in it is that "held 58 s" grows older."""
+        why = why.replace(key, shown(key)) if key else why
         gist = "".join(c for c in why if not c.isdigit())
         if gist != self._said:
             self._said = gist

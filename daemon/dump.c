@@ -195,7 +195,9 @@ spawn(struct dump *dump, const struct pg_target *target, const char *schema, con
 	snprintf(part, sizeof part, "--section=%s", section);
 	config.output = stream_open(&dump->output, dump, dump->most);
 	config.errors = stream_open(&dump->errors, dump, ERRORS_MAX);
-	config.environment = pg_target_environment(target);
+	/* what a server or a role may have set otherwise */
+	config.environment = pg_target_environment(target, "-c standard_conforming_strings=on -c quote_all_identifiers=off"
+	                                                   " -c default_transaction_read_only=off");
 	if (config.output > 0 && config.errors > 0)
 		dump->child = child_new(dump->base, &config, on_gone, dump, &dump->error);
 	for (char *const *at = config.environment; *at; at++) {

@@ -104,6 +104,10 @@ find_alien(void *ctx, struct sql *sql)
 	        " UNION ALL SELECT pg_catalog.format('extension %%s', extname) FROM mine, pg_catalog.pg_extension"
 	        " WHERE extnamespace = ns");
 	add_lost(sql);
+	sql_add(sql,
+	        " UNION ALL SELECT pg_catalog.format('what the prepared transaction %%L has done', gid)"
+	        " FROM pg_catalog.pg_prepared_xacts WHERE owner = %L AND database = pg_catalog.current_database()",
+	        take->slot->name);
 	if (take->settings) {
 		sql_add(sql, " UNION ALL SELECT 'settings of the role (ALTER ROLE SET)' WHERE ");
 		slot_role_settings_differ(take->site, take->slot, sql);
@@ -192,10 +196,11 @@ ask_view(struct image_take *take, const PGresult *result, int row)
 {
 	const char *name = flow_cell(result, row, 0);
 
+	/* what names the schema names another in every slot */
 	sql_add(&take->views,
-	        "%s SELECT %L, pg_catalog.md5(coalesce(pg_catalog.string_agg((v.*)::text, E'\\n' ORDER BY (v.*)::text COLLATE \"C\"),"
-	        " '')) FROM %I.%s v",
-	        take->views.len ? " UNION ALL" : "", name, take->slot->name, name);
+	        "%s SELECT %L, pg_catalog.md5(coalesce(pg_catalog.string_agg(t, E'\\n' ORDER BY t COLLATE \"C\"), ''))"
+	        " FROM (SELECT pg_catalog.regexp_replace((v.*)::text, E'\\\\m%s\\\\M', '', 'g') AS t FROM %I.%s v) q",
+	        take->views.len ? " UNION ALL" : "", name, take->slot->name, take->slot->name, name);
 }
 
 /* Policies that bind the owner too would hide rows: they are looked away from for this transaction. */

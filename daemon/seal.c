@@ -411,8 +411,7 @@ static void
 on_locked_out(void *ctx, const struct berth_error *e, const char *sqlstate)
 {
 	struct seal *seal = ctx;
-	struct slot_quiet_config config = { .name = seal->slot->name, .role = seal->role, .prepared = true,
-		                            .starting = true };
+	struct slot_quiet_config config = { .name = seal->slot->name, .role = seal->role, .starting = true };
 
 	if (goes_on(seal, e))
 		seal->quiet = slot_quiet_start(seal->site->slots, seal->site->base, &config, on_silent, seal);

@@ -142,7 +142,7 @@ static void
 on_renewed(void *ctx, const struct berth_error *e, const char *sqlstate)
 {
 	struct slot_clean *clean = ctx;
-	struct slot_quiet_config config = { .name = clean->slot->name, .prepared = true, .starting = true };
+	struct slot_quiet_config config = { .name = clean->slot->name, .starting = true };
 
 	if (e) {
 		if (e->code != BERTH_STALE)

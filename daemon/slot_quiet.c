@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/pg/guest.h"
 #include "daemon/pg/pg.h"
 
 enum {
@@ -22,7 +23,9 @@ struct slot_quiet {
 	struct event *again;
 	int survivors, rounds;
 	char *starting;      /* pids that were starting in the last round, "{1,2}"; NULL before the first */
-	char prepared[256];  /* a prepared transaction of the role, "" for none */
+	char prepared[256];  /* a prepared transaction of the role, "" for none … */
+	char database[64];   /* … and where it is */
+	struct guest *guest; /* that rolls it back */
 };
 
 static void
@@ -90,9 +93,7 @@ find_prepared(void *ctx, struct sql *sql)
 	const struct slot_quiet *quiet = ctx;
 
 	if (quiet->config.role && quiet->config.prepared)
-		sql_add(sql, "SELECT gid FROM pg_prepared_xacts WHERE owner = %L AND database = current_database()"
-		             " LIMIT 1",
-		        quiet->config.name);
+		sql_add(sql, "SELECT gid, database FROM pg_prepared_xacts WHERE owner = %L LIMIT 1", quiet->config.name);
 }
 
 static int
@@ -101,16 +102,8 @@ keep_prepared(void *ctx, const PGresult *result, struct berth_error *e)
 	struct slot_quiet *quiet = ctx;
 
 	snprintf(quiet->prepared, sizeof quiet->prepared, "%s", flow_cell(result, 0, 0));
+	snprintf(quiet->database, sizeof quiet->database, "%s", flow_cell(result, 0, 1));
 	return 0;
-}
-
-static void
-roll_back(void *ctx, struct sql *sql)
-{
-	const struct slot_quiet *quiet = ctx;
-
-	if (*quiet->prepared)
-		sql_add(sql, "ROLLBACK PREPARED %L", quiet->prepared);
 }
 
 /* Those that start are looked for before those that run: whoever has started in between is among them. */
@@ -118,9 +111,56 @@ static const struct flow_step steps[] = {
 	{ "find starting sessions", find_starting, keep_starting, .wait = true },
 	{ "end its sessions", end_sessions, count_survivors },
 	{ "find prepared transactions", find_prepared, keep_prepared, .wait = true },
+	{ 0 },
+};
+
+/* ---- prepared transactions: rolled back in their database, and as who has prepared them ---- */
+
+static void
+become(void *ctx, struct sql *sql)
+{
+	const struct slot_quiet *quiet = ctx;
+
+	sql_add(sql, "SET ROLE %I", quiet->config.name);
+}
+
+static void
+roll_back(void *ctx, struct sql *sql)
+{
+	const struct slot_quiet *quiet = ctx;
+
+	sql_add(sql, "ROLLBACK PREPARED %L", quiet->prepared);
+}
+
+static const struct flow_step roll_back_steps[] = {
+	{ "become its role", become, .wait = true },
 	{ "roll back", roll_back, .wait = true },
 	{ 0 },
 };
+
+static void again_later(struct slot_quiet *quiet);
+
+static void
+on_rolled_back(void *ctx, const struct berth_error *e, const char *sqlstate)
+{
+	struct slot_quiet *quiet = ctx;
+
+	guest_free(quiet->guest); /* it is somebody else now */
+	quiet->guest = NULL;
+	if (e && e->code == BERTH_UNAVAILABLE)
+		finish(quiet, e);
+	else
+		again_later(quiet); /* whatever it said: somebody else may have ended it */
+}
+
+static void
+end_prepared(struct slot_quiet *quiet)
+{
+	quiet->guest = guest_new(quiet->site->guests, NULL, NULL, quiet->database, "berthd rollback");
+	quiet->flow = (struct flow){ .steps = roll_back_steps, .subject = quiet->config.name, .ctx = quiet,
+		                     .done = on_rolled_back };
+	guest_run(quiet->guest, &quiet->flow);
+}
 
 static bool
 is_quiet(const struct slot_quiet *quiet)
@@ -129,12 +169,19 @@ is_quiet(const struct slot_quiet *quiet)
 }
 
 static void
+again_later(struct slot_quiet *quiet)
+{
+	int ms = LEAST_MS << (quiet->rounds < 6 ? quiet->rounds : 6);
+	struct timeval delay = { .tv_usec = (ms > MOST_MS ? MOST_MS : ms) * 1000 };
+
+	event_add(quiet->again, &delay);
+}
+
+static void
 on_round(void *ctx, const struct berth_error *e, const char *sqlstate)
 {
 	struct slot_quiet *quiet = ctx;
 	struct berth_error alive;
-	int ms = LEAST_MS << (quiet->rounds < 6 ? quiet->rounds : 6);
-	struct timeval delay = { .tv_usec = (ms > MOST_MS ? MOST_MS : ms) * 1000 };
 
 	if (e || is_quiet(quiet)) {
 		finish(quiet, e);
@@ -142,8 +189,10 @@ on_round(void *ctx, const struct berth_error *e, const char *sqlstate)
 		berth_error_set(&alive, BERTH_BUSY, "slot %s: %d sessions of its role do not end%s", quiet->config.name,
 		                quiet->survivors, quiet->survivors ? "" : ", and others do not finish logging in");
 		finish(quiet, &alive);
+	} else if (*quiet->prepared) {
+		end_prepared(quiet);
 	} else {
-		event_add(quiet->again, &delay);
+		again_later(quiet);
 	}
 }
 

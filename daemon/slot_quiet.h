@@ -24,7 +24,7 @@ typedef void slot_quiet_done(void *arg, const struct berth_error *e);
 struct slot_quiet_config {
 	const char *name;  /* of the role, borrowed */
 	int64_t role;      /* its OID */
-	bool prepared;     /* roll back what it has prepared in this database */
+	bool prepared;     /* roll back what it has prepared */
 	bool starting;     /* wait for backends that are just starting */
 };
 

@@ -46,5 +46,5 @@ note_send(struct pg *pg, const char *what, struct sql *statement)
 	note->statement = *statement;
 	*statement = (struct sql){ 0 };
 	note->flow = (struct flow){ .steps = steps, .subject = what, .ctx = note, .done = on_said };
-	pg_run(pg, &note->flow);
+	pg_run_first(pg, &note->flow); /* it is short, and others want to know */
 }

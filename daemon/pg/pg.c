@@ -118,6 +118,14 @@ pg_run(struct pg *pg, struct flow *flow)
 	event_active(pg->later, EV_TIMEOUT, 0);
 }
 
+void
+pg_run_first(struct pg *pg, struct flow *flow)
+{
+	TAILQ_INSERT_HEAD(&pg->queue, flow, link);
+	pg->queued++;
+	event_active(pg->later, EV_TIMEOUT, 0);
+}
+
 bool
 pg_up(const struct pg *pg, struct berth_error *why)
 {

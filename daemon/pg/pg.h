@@ -48,6 +48,8 @@ void pg_fini(struct pg *pg);
 /* Runs `flow` as soon as a connection is free, but not before the handler that asks has returned: what
  * it answers to a client goes first. Never calls done() before it returns. */
 void pg_run(struct pg *pg, struct flow *flow);
+/* The same, before all others that wait. */
+void pg_run_first(struct pg *pg, struct flow *flow);
 /* Whether at least one connection is up; false sets `why` (UNAVAILABLE, with the reason). */
 bool pg_up(const struct pg *pg, struct berth_error *why);
 /* What the server is, as last seen; NULL before the first connection. */

@@ -119,15 +119,16 @@ pg_target_as(const struct pg_target *target, const char *user, const char *passw
 }
 
 char **
-pg_target_environment(const struct pg_target *target)
+pg_target_environment(const struct pg_target *target, const char *options)
 {
-	char **made = calloc(PARAMS_MAX + 2, sizeof *made);
+	char **made = calloc(PARAMS_MAX + 3, sizeof *made);
 	int n = 0;
 
 	for (PQconninfoOption *o = target->options; made && o->keyword && n < PARAMS_MAX; o++)
-		if (o->envvar && o->val && *o->val && asprintf(&made[n++], "%s=%s", o->envvar, o->val) < 0)
+		if (o->envvar && o->val && *o->val && strcmp(o->keyword, "options") != 0 && asprintf(&made[n++], "%s=%s", o->envvar, o->val) < 0)
 			abort();
-	if (!made || asprintf(&made[n++], "LC_ALL=C") < 0)
+	if (!made || asprintf(&made[n++], "LC_ALL=C") < 0
+	    || asprintf(&made[n++], "PGOPTIONS=%s %s", pg_target_value(target, "options"), options) < 0)
 		abort();
 	if (target->hostaddr && strspn(target->hostaddr, ",") != strlen(target->hostaddr)
 	    && !*pg_target_value(target, "hostaddr") && asprintf(&made[n++], "PGHOSTADDR=%s", target->hostaddr) < 0)

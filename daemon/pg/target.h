@@ -33,8 +33,9 @@ struct pg_lookup *pg_target_lookup(struct pg_target *target, struct evdns_base *
                                    void *arg);
 void pg_lookup_cancel(struct pg_lookup *lookup); /* takes NULL */
 
-/* The same as "PGHOST=…" for a program of PostgreSQL's, ended by NULL. Owned by the caller, like its texts. */
-char **pg_target_environment(const struct pg_target *target);
+/* The same as "PGHOST=…" for a program of PostgreSQL's, ended by NULL; `options` go behind its own. Owned by the
+ * caller, like its texts. */
+char **pg_target_environment(const struct pg_target *target, const char *options);
 
 /* For PQconnectStartParams(): arrays that end in NULL, owned by the target, valid until the next call. */
 void pg_target_params(struct pg_target *target, const char *application, const char *const **ret_keywords,

@@ -17,9 +17,16 @@
 #include "daemon/listener.h"
 #include "daemon/verb.h"
 
-enum { INPUT_MAX = LIMIT_REQUEST_BYTES + LIMIT_READ_BYTES };
+enum { INPUT_MAX = LIMIT_REQUEST_BYTES + LIMIT_READ_BYTES, PROMISES_MAX = 64 };
 
 static char scratch[LIMIT_READ_BYTES]; /* what is read before it is known to be more than one turn's */
+
+/* A reply that is not there yet, or one that is and waits for those before it. */
+struct promise {
+	struct evbuffer *reply;
+	bool kept;
+	TAILQ_ENTRY(promise) link;
+};
 
 static void on_input(evutil_socket_t fd, short what, void *arg);
 
@@ -30,7 +37,7 @@ put(void *sink, const void *data, size_t len)
 {
 	struct session *session = sink;
 
-	if (evbuffer_add(session->out, data, len) < 0)
+	if (evbuffer_add(session->keeping ? session->keeping->reply : session->out, data, len) < 0)
 		abort();
 }
 
@@ -109,6 +116,15 @@ refuse_stream(struct session *session, const struct berth_error *e)
 	session->closing = true;
 }
 
+static bool
+looks_on(const struct session *session)
+{
+	bool may = !session->waiting
+	           || (session->promised > 0 && session->promised < PROMISES_MAX && !session->halted);
+
+	return may && !session->choked && !session->closing;
+}
+
 /* Understands as many requests of data[0..len) as it may now; returns how many bytes are done with. */
 static size_t
 work_through(struct session *session, const char *data, size_t len)
@@ -117,7 +133,7 @@ work_through(struct session *session, const char *data, size_t len)
 	struct berth_error e;
 	size_t done = 0, used = 0;
 
-	while (!session->waiting && !session->choked && !session->closing) {
+	while (looks_on(session)) {
 		switch (request_parse(&session->parser, data + done, len - done, &request, &used, &e)) {
 		case REQUEST_MORE:
 			return done + used;
@@ -125,6 +141,10 @@ work_through(struct session *session, const char *data, size_t len)
 			refuse_stream(session, &e);
 			return len;
 		case REQUEST_READY:
+			if (session->promised > 0 && !verb_goes_along(&request)) {
+				session->halted = true; /* it is read again when the promises are kept */
+				return done;
+			}
 			session->greeted = true;
 			event_del(&session->timer);
 			verb_dispatch(session, &request);
@@ -274,6 +294,55 @@ session_resume(struct session *session)
 	event_active(&session->input, EV_TIMEOUT, 0);
 }
 
+struct promise *
+session_promise(struct session *session)
+{
+	struct promise *promise = calloc(1, sizeof *promise);
+
+	if (!promise || !(promise->reply = evbuffer_new()))
+		abort();
+	TAILQ_INSERT_TAIL(&session->promises, promise, link);
+	session->promised++;
+	session->waiting = true;
+	return promise;
+}
+
+static void
+forget_promise(struct session *session, struct promise *promise)
+{
+	TAILQ_REMOVE(&session->promises, promise, link);
+	session->promised--;
+	evbuffer_free(promise->reply);
+	free(promise);
+}
+
+void
+session_keep(struct session *session, struct promise *promise)
+{
+	assert(!session->keeping && !promise->kept);
+	session->keeping = promise;
+}
+
+void
+session_kept(struct session *session)
+{
+	struct promise *promise = session->keeping;
+
+	assert(evbuffer_get_length(promise->reply) > 0);
+	promise->kept = true;
+	session->keeping = NULL;
+	while ((promise = TAILQ_FIRST(&session->promises)) && promise->kept) {
+		if (evbuffer_add_buffer(session->out, promise->reply) < 0)
+			abort();
+		forget_promise(session, promise);
+	}
+	if (session->promised == 0) {
+		session->halted = false;
+		session->waiting = false;
+	}
+	event_active(&session->input, EV_TIMEOUT, 0);
+}
+
 static void
 leave_lease(struct session *session)
 {
@@ -341,6 +410,7 @@ session_new(struct berthd *berthd, int fd, uint64_t id)
 	session->id = id;
 	session->reply = (struct reply){ .resp = 2, .put = put, .sink = session };
 	session->watching = EV_READ;
+	TAILQ_INIT(&session->promises);
 	learn_peer(session);
 	event_assign(&session->input, berthd->base, fd, EV_READ | EV_PERSIST, on_input, session);
 	event_assign(&session->output, berthd->base, fd, EV_WRITE, on_output, session);
@@ -361,6 +431,8 @@ session_free(struct session *session)
 	close(session->fd);
 	gate_session_gone(&session->berthd->gate, session->id);
 	book_unbind_all(&session->berthd->book, &session->bindings);
+	while (!TAILQ_EMPTY(&session->promises))
+		forget_promise(session, TAILQ_FIRST(&session->promises));
 	evbuffer_free(session->out);
 	free(session->in);
 	free(session);

@@ -5,7 +5,9 @@
  * listener  owns every session
  * binding   ties leases to it: they live while it does
  *
- * A verb either replies before it returns, or calls session_wait() and replies from there.
+ * A verb either replies before it returns, or calls session_wait() and replies from there, or
+ * promises its reply: then requests that go along are looked at meanwhile (verb_goes_along()), and
+ * whatever is written for them stays in the order of the requests.
  * Closing never happens under a verb's feet: only the session's own event handlers close it.
  */
 #pragma once
@@ -23,6 +25,8 @@
 #include "proto/request.h"
 
 struct berthd;
+struct promise;
+TAILQ_HEAD(promises, promise);
 
 struct session {
 	struct berthd *berthd;      /* borrowed */
@@ -46,6 +50,10 @@ struct session {
 	struct binding_list bindings;
 	struct lease *awaited;      /* borrowed; takes us out of its waiters before it goes */
 	void (*answer)(struct session *session, struct lease *lease);
+	struct promises promises;   /* owned: replies to come, in order; meanwhile the session is waiting */
+	int promised;
+	struct promise *keeping;    /* borrowed: what is written now is its reply */
+	bool halted;                /* the next request does not go along with what is promised */
 	bool waiting;               /* no further request is looked at until the reply is there */
 	bool greeted;               /* a request was understood */
 	bool choked;                /* too much unsent output: not reading */
@@ -69,6 +77,13 @@ void session_wait(struct session *session, struct lease *lease, int64_t ms,
 /* The reply waits for something else than a lease; session_resume() after it was written. */
 void session_suspend(struct session *session);
 void session_resume(struct session *session);
+/*
+ * The reply to this request comes later: what is written between session_keep() and session_kept().
+ * The session owns the promise; it is gone with it, and after session_kept().
+ */
+struct promise *session_promise(struct session *session);
+void session_keep(struct session *session, struct promise *promise);
+void session_kept(struct session *session);
 /* The lease's news: answers, and goes on with the next request in the next turn of the loop. */
 void session_answer(struct session *session);
 

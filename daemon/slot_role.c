@@ -2,7 +2,9 @@
 /* One place for what a slot's role is. */
 #include "daemon/slot_role.h"
 
+#include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "daemon/config.h"
 #include "daemon/pg/pg.h"
@@ -41,6 +43,32 @@ slot_role_join(const struct slot_site *site, const struct slot *slot, struct sql
 	        facts->version >= 160000 ? " WITH INHERIT TRUE, SET TRUE" : "");
 }
 
+/* Leases find shared enums by their names alone, wherever they are. */
+static bool
+shares_elsewhere(const struct slot_site *site)
+{
+	return strcmp(site->config->enum_schema, "public") != 0;
+}
+
+static void
+add_search_path(const struct slot_site *site, struct sql *sql)
+{
+	sql_add(sql, "\"$user\", ");
+	if (shares_elsewhere(site))
+		sql_add(sql, "%I, ", site->config->enum_schema);
+	sql_add(sql, "public");
+}
+
+/* As PostgreSQL writes it down: with quotes only where they are needed. */
+static void
+add_search_path_kept(const struct slot_site *site, struct sql *sql)
+{
+	sql_add(sql, "'search_path=\"$user\", '");
+	if (shares_elsewhere(site))
+		sql_add(sql, " || pg_catalog.quote_ident(%L) || ', '", site->config->enum_schema);
+	sql_add(sql, " || 'public'");
+}
+
 void
 slot_role_settings(const struct slot_site *site, const struct slot *slot, struct sql *sql)
 {
@@ -52,10 +80,12 @@ slot_role_settings(const struct slot_site *site, const struct slot *slot, struct
 	        " WHERE r.rolname = %L LOOP EXECUTE pg_catalog.format('ALTER ROLE %%I IN DATABASE %%I RESET ALL', %L, d);"
 	        " END LOOP; ALTER ROLE %I RESET ALL; ",
 	        slot->name, slot->name, slot->name);
+	sql_add(&body, "ALTER ROLE %I SET search_path = ", slot->name);
+	add_search_path(site, &body);
 	sql_add(&body,
-	        "ALTER ROLE %I SET search_path = \"$user\", public; ALTER ROLE %I SET jit = off;"
-	        " ALTER ROLE %I SET statement_timeout = %d; ALTER ROLE %I SET idle_in_transaction_session_timeout = %d; END",
-	        slot->name, slot->name, slot->name, site->config->statement_timeout_ms, slot->name,
+	        "; ALTER ROLE %I SET jit = off; ALTER ROLE %I SET statement_timeout = %d;"
+	        " ALTER ROLE %I SET idle_in_transaction_session_timeout = %d; END",
+	        slot->name, slot->name, site->config->statement_timeout_ms, slot->name,
 	        site->config->idle_in_transaction_ms);
 	sql_add(sql, "DO %L", body.text);
 	sql_fini(&body);
@@ -67,7 +97,8 @@ slot_role_settings_differ(const struct slot_site *site, const struct slot *slot,
 	sql_add(sql,
 	        "(SELECT pg_catalog.array_agg(c ORDER BY c COLLATE \"C\") FROM pg_catalog.pg_db_role_setting s"
 	        " JOIN pg_catalog.pg_roles r ON r.oid = s.setrole, pg_catalog.unnest(s.setconfig) c WHERE r.rolname = %L)"
-	        " IS DISTINCT FROM ARRAY['idle_in_transaction_session_timeout=%d', 'jit=off',"
-	        " 'search_path=\"$user\", public', 'statement_timeout=%d']",
-	        slot->name, site->config->idle_in_transaction_ms, site->config->statement_timeout_ms);
+	        " IS DISTINCT FROM ARRAY['idle_in_transaction_session_timeout=%d', 'jit=off', ",
+	        slot->name, site->config->idle_in_transaction_ms);
+	add_search_path_kept(site, sql);
+	sql_add(sql, ", 'statement_timeout=%d']", site->config->statement_timeout_ms);
 }

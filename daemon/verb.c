@@ -31,6 +31,13 @@ verb_find(const struct request_arg *word)
 	return -1;
 }
 
+bool
+verb_goes_along(const struct request *request)
+{
+	return request->argc >= 4 && request_arg_is(&request->argv[0], verb_rows[VERB_enum].word)
+	       && (request_arg_is(&request->argv[1], "ENSURE") || request_arg_is(&request->argv[1], "APPEND"));
+}
+
 void
 verb_dispatch(struct session *session, const struct request *request)
 {

@@ -8,6 +8,8 @@
 
 /* Checks the word and the arity, counts, calls. Replies exactly once, or the session waits. */
 void verb_dispatch(struct session *session, const struct request *request);
+/* Whether it may be looked at while replies to those before it are promised: what shares a conversation. */
+bool verb_goes_along(const struct request *request);
 
 struct verb_row {
 	const char *word, *usage, *summary;

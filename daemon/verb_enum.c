@@ -12,17 +12,27 @@ static const char *const outcomes[] = {
 	[ENUM_EXISTS] = "exists", [ENUM_CREATED] = "created", [ENUM_APPENDED] = "appended",
 };
 
+/* Whose answer it is, and which; the promise is gone when the session is. */
+struct promised {
+	struct errand *errand;
+	struct promise *promise;
+};
+
 static void
 on_ensured(void *arg, enum enum_outcome outcome, const struct berth_error *e)
 {
-	struct session *session = errand_end(arg);
+	struct promised *promised = arg;
+	struct session *session = errand_end(promised->errand);
 
-	if (session && e)
-		session_error(session, e->code, "%s", e->message);
-	else if (session)
-		reply_simple(&session->reply, outcomes[outcome]);
-	if (session)
-		session_resume(session);
+	if (session) {
+		session_keep(session, promised->promise);
+		if (e)
+			session_error(session, e->code, "%s", e->message);
+		else
+			reply_simple(&session->reply, outcomes[outcome]);
+		session_kept(session);
+	}
+	free(promised);
 }
 
 static int
@@ -36,10 +46,12 @@ read_def(const struct request *request, struct enum_def *def, struct berth_error
 	return 0;
 }
 
+/* An answer that is known at once may have others before it: it is promised, too. */
 static void
 ensure(struct session *session, const struct request *request, bool append)
 {
 	struct berthd *berthd = session->berthd;
+	struct promised *promised;
 	struct enum_def def;
 	struct berth_error e;
 
@@ -47,16 +59,17 @@ ensure(struct session *session, const struct request *request, bool append)
 		session_error(session, BERTH_USAGE, "it is: ENUM %s name label [label …]", append ? "APPEND" : "ENSURE");
 		return;
 	}
-	if (read_def(request, &def, &e) < 0 || !registry_ready(&berthd->registry, &e) || !pg_up(&berthd->pg, &e)) {
-		session_error(session, e.code, "%s", e.message);
-		return;
-	}
-	session_suspend(session);
-	enums_ensure(&berthd->enums, &def, append, on_ensured, errand_new(session));
+	promised = calloc(1, sizeof *promised);
+	if (!promised)
+		abort();
+	*promised = (struct promised){ errand_new(session), session_promise(session) };
+	if (read_def(request, &def, &e) < 0 || !registry_ready(&berthd->registry, &e) || !pg_up(&berthd->pg, &e))
+		on_ensured(promised, ENUM_EXISTS, &e);
+	else
+		enums_ensure(&berthd->enums, &def, append, on_ensured, promised);
 }
 
 /* ---- LIST ---- */
-
 
 static void
 ask_enums(void *ctx, struct sql *sql)

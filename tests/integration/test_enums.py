@@ -264,11 +264,98 @@ def test_a_mistake_in_the_section_is_told_with_its_line(make_daemon, tmp_path, t
     assert "line 2" in daemon.log.tail() and told in daemon.log.tail()
 
 
-def test_the_shared_schema_can_be_another(make_daemon, pg):
-    pg.sql("CREATE SCHEMA IF NOT EXISTS shared")
-    daemon = make_daemon(enum_schema="shared")
-    client = daemon.ready().client()
+@pytest.fixture
+def shared(pg):
+    """The schema `shared` is gone at the end."""
+    yield "shared"
+    pg.sql("DROP SCHEMA IF EXISTS shared CASCADE")
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_the_shared_schema_can_be_another(make_daemon, pg, shared, is_there):
+    if is_there:
+        pg.sql("CREATE SCHEMA shared")
+    client = make_daemon(enum_schema=shared).ready().client()
     assert client("ENUM", "ENSURE", "color", "red") == "created"
+    assert enums(client) == {"color": ["red"]}
     assert pg.one("SELECT count(*) FROM pg_type WHERE oid = to_regtype('shared.color')") == 1
-    drop_enums(pg)
-    pg.sql("DROP SCHEMA shared")
+
+
+def test_leases_find_the_types_of_another_schema_by_their_names_alone(make_daemon, pg, shared):
+    daemon = make_daemon(enum_schema=shared)
+    client = daemon.ready().client()
+    client("ENUM", "ENSURE", "color", "red")
+    session = daemon.sql(client.acquire("gw0"))
+    session.execute("CREATE TABLE t (c color DEFAULT 'red')")
+    assert session.execute("SELECT to_regtype('color')::text").fetchone() == ("color",)
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        session.execute("CREATE TABLE shared.t (i int)")
+
+
+def test_leases_may_use_the_types_where_the_public_may_use_none_by_default(daemon, pg):
+    """A hardened database: ALTER DEFAULT PRIVILEGES … REVOKE USAGE ON TYPES FROM PUBLIC."""
+    pg.sql("ALTER DEFAULT PRIVILEGES FOR ROLE berthd REVOKE USAGE ON TYPES FROM PUBLIC")
+    try:
+        client = daemon.ready().client()
+        client("ENUM", "ENSURE", "color", "red")
+        daemon.sql(client.acquire("gw0")).execute("CREATE TABLE t (c color)")
+    finally:
+        pg.sql("ALTER DEFAULT PRIVILEGES FOR ROLE berthd GRANT USAGE ON TYPES TO PUBLIC")
+
+
+def test_more_labels_than_one_request_can_say(daemon, pg):
+    labels = [f"l{i}" for i in range(200)]
+    pg.sql(f"CREATE TYPE public.color AS ENUM ({', '.join(map(repr, labels))})")
+    client = daemon.ready().client()
+    assert client("ENUM", "APPEND", "color", "l199") == "exists"
+    assert client("ENUM", "APPEND", "color", "new") == "appended"
+    assert enums(client) == {"color": [*labels, "new"]}
+    e = refused(client, "ENUM", "ENSURE", "color", "l0", "other")
+    assert e.code == "DRIFT" and "lacks 'other'" in str(e) and "'l1'" in str(e)
+
+
+def test_a_name_that_postgresql_has_given_to_an_array_is_free(daemon):
+    """Every type has an array type, whose name begins with _; it makes way."""
+    client = daemon.ready().client()
+    for name in ("color", "_color", "n" * 63, "_" + "n" * 62):
+        assert client("ENUM", "ENSURE", name, "red") == "created"
+        assert client("ENUM", "ENSURE", name, "red") == "exists"
+    assert len(enums(client)) == 4
+
+
+def test_a_label_may_have_lines_and_the_errors_have_none(daemon):
+    client = daemon.ready().client()
+    assert client("ENUM", "ENSURE", "color", "two\nlines") == "created"
+    assert enums(client) == {"color": ["two\nlines"]}
+    assert "lacks 'red'; it has besides 'two lines'" in str(refused(client, "ENUM", "ENSURE", "color", "red"))
+
+
+def test_64_callers_of_two_daemons_make_it_once(make_daemon):
+    daemons = [make_daemon().ready() for _ in range(2)]
+    clients = [daemons[i % 2].client() for i in range(64)]
+    for client in clients:
+        client.send("ENUM", "ENSURE", "color", "red", "green")
+    assert sorted(client.read() for client in clients) == ["created"] + ["exists"] * 63
+
+
+@pytest.mark.berthd(enum_lock=-7, enum_wait_ms=600)
+def test_the_lock_may_be_any_number(daemon, pg):
+    client = daemon.ready().client()
+    with pg.connect() as helper:
+        helper.execute("SELECT pg_advisory_lock(%s)", (LOCK,))
+        assert client("ENUM", "ENSURE", "color", "red") == "created"
+        helper.execute("SELECT pg_advisory_lock(-7)")
+        e = refused(client, "ENUM", "ENSURE", "color", "red")
+        assert e.code == "TIMEOUT" and f"pid {helper.info.backend_pid} " in str(e)
+
+
+@pytest.mark.berthd(enum_wait_ms=20000, pg_deadline_ms=1000)
+def test_the_lock_may_be_waited_for_longer_than_a_transaction_may_take(daemon, pg):
+    client = daemon.ready().client()
+    with pg.connect() as helper:
+        helper.execute("SELECT pg_advisory_lock(%s)", (LOCK,))
+        client.send("ENUM", "ENSURE", "color", "red")
+        time.sleep(2)  # two deadlines
+        helper.execute("SELECT pg_advisory_unlock(%s)", (LOCK,))
+    assert client.read() == "created"
+    assert not daemon.log.has(event="pg.down")

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT */
+/* What is said to PostgreSQL about enums, and what is kept of its answers. */
+#include "daemon/enum_talk.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/config.h"
+
+enum { FLOW_TRIES = 6 /* flow.c's first and five more */ };
+
+/* Every type has an array type, whose name PostgreSQL changes when somebody wants it: it counts as free. */
+#define TYPE_OF_NAME "FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace" \
+                     " WHERE n.nspname = %L AND t.typname = %L AND t.typcategory <> 'A'"
+
+/* ---- the lock ---- */
+
+/* The runner of flows tries a lock timeout again; none of the tries may last as long as a transaction. */
+static int
+patience_ms(const struct config *config)
+{
+	int share = config->enum_wait_ms / FLOW_TRIES + 1, most = config->pg_deadline_ms / 3;
+
+	return share < most ? share : most;
+}
+
+static void
+begin(void *ctx, struct sql *sql)
+{
+	struct enum_talk *talk = ctx;
+
+	talk->locked = false;
+	sql_add(sql, "SELECT set_config('lock_timeout', '%d', true), set_config('berth.made', '', true)",
+	        patience_ms(talk->config));
+}
+
+static void
+take_lock(void *ctx, struct sql *sql)
+{
+	const struct enum_talk *talk = ctx;
+
+	sql_add(sql, "SELECT pg_advisory_xact_lock(%d)", talk->config->enum_lock);
+}
+
+static int
+keep_lock(void *ctx, const PGresult *result, struct berth_error *e)
+{
+	struct enum_talk *talk = ctx;
+
+	talk->locked = true;
+	return 0;
+}
+
+/* ---- looking ---- */
+
+static void
+look(void *ctx, struct sql *sql)
+{
+	const struct enum_talk *talk = ctx;
+	const struct enum_ask *ask;
+
+	sql_add(sql,
+	        "SELECT t.typname, t.typtype, l.enumlabel FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace"
+	        " LEFT JOIN pg_enum l ON l.enumtypid = t.oid WHERE n.nspname = %L AND t.typcategory <> 'A'"
+	        " AND t.typname IN (",
+	        talk->config->enum_schema);
+	TAILQ_FOREACH(ask, &talk->asks, link)
+		sql_add(sql, "%s%L", ask == TAILQ_FIRST(&talk->asks) ? "" : ", ", ask->want.name);
+	sql_add(sql, ") ORDER BY t.typname, l.enumsortorder");
+}
+
+/* The labels of a type, of which `there` takes as many as it can; returns how many there are, -1 if
+ * there is no such type, -2 if it is no enum. */
+static int
+read_labels(const PGresult *result, const char *name, struct enum_def *there)
+{
+	int labels = -1;
+
+	there->count = 0;
+	for (int row = 0; row < PQntuples(result); row++) {
+		if (strcmp(flow_cell(result, row, 0), name) != 0)
+			continue;
+		if (flow_cell(result, row, 1)[0] != 'e')
+			return -2;
+		labels += labels < 0;
+		if (!*flow_cell(result, row, 2))
+			continue;
+		if (labels++ < ENUM_LABELS_MAX)
+			snprintf(there->labels[there->count++], sizeof there->labels[0], "%s",
+			         flow_cell(result, row, 2));
+	}
+	return labels;
+}
+
+static int
+keep_before(void *ctx, const PGresult *result, struct berth_error *e)
+{
+	struct enum_talk *talk = ctx;
+	struct enum_def there;
+	struct enum_ask *ask;
+
+	TAILQ_FOREACH(ask, &talk->asks, link)
+		ask->before = read_labels(result, ask->want.name, &there);
+	return 0;
+}
+
+static void
+judge(const struct enum_talk *talk, struct enum_ask *ask, const PGresult *result)
+{
+	struct enum_def there;
+
+	ask->no.code = BERTH_OK;
+	ask->after = read_labels(result, ask->want.name, &there);
+	ask->is_there = ask->after != -1;
+	if (ask->after == -2)
+		berth_error_set(&ask->no, BERTH_DRIFT, "a type named %s is in schema %s and is no enum",
+		                ask->want.name, talk->config->enum_schema);
+	else if (ask->is_there && !ask->append)
+		enum_def_compare(&ask->want, &there, &ask->no);
+}
+
+static int
+keep_after(void *ctx, const PGresult *result, struct berth_error *e)
+{
+	struct enum_talk *talk = ctx;
+	struct enum_ask *ask;
+
+	TAILQ_FOREACH(ask, &talk->asks, link)
+		judge(talk, ask, result);
+	return 0;
+}
+
+/* ---- making ---- */
+
+/* Leases find the types by their names and may use them, whatever the defaults of the database are. */
+static void
+add_schema(const char *schema, struct sql *body)
+{
+	struct sql create = { 0 }, grant = { 0 };
+
+	sql_add(&create, "CREATE SCHEMA %I", schema);
+	sql_add(&grant, "GRANT USAGE ON SCHEMA %I TO berth_lease", schema);
+	sql_add(body,
+	        " IF NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = %L) THEN BEGIN EXECUTE %L;"
+	        " EXCEPTION WHEN duplicate_schema OR unique_violation THEN NULL; END; END IF;"
+	        " IF NOT has_schema_privilege('berth_lease', %L, 'USAGE') THEN EXECUTE %L; END IF;",
+	        schema, create.text, schema, grant.text);
+	sql_fini(&create);
+	sql_fini(&grant);
+}
+
+static void
+add_grant(const char *type, struct sql *body)
+{
+	struct sql grant = { 0 };
+
+	sql_add(&grant, "GRANT USAGE ON TYPE %s TO berth_lease", type);
+	sql_add(body, " IF NOT has_type_privilege('berth_lease', %L, 'USAGE') THEN EXECUTE %L; END IF;", type,
+	        grant.text);
+	sql_fini(&grant);
+}
+
+/* What the exception undoes includes the note that we have made it. */
+static void
+add_creation(const char *schema, const struct enum_ask *ask, int number, struct sql *body)
+{
+	struct sql type = { 0 }, create = { 0 };
+
+	sql_add(&type, "%I.%I", schema, ask->want.name);
+	sql_add(&create, "CREATE TYPE %s AS ENUM (", type.text);
+	for (int i = 0; i < ask->want.count; i++)
+		sql_add(&create, "%s%L", i ? ", " : "", ask->want.labels[i]);
+	sql_add(&create, ")");
+	sql_add(body, " IF NOT EXISTS (SELECT " TYPE_OF_NAME ") THEN BEGIN EXECUTE %L;", schema, ask->want.name,
+	        create.text);
+	add_grant(type.text, body);
+	sql_add(body,
+	        " PERFORM set_config('berth.made', current_setting('berth.made') || ',%d,', true);"
+	        " EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END; END IF;",
+	        number);
+	sql_fini(&type);
+	sql_fini(&create);
+}
+
+static void
+add_appending(const char *schema, const struct enum_ask *ask, struct sql *body)
+{
+	struct sql alter = { 0 };
+
+	sql_add(body, " IF EXISTS (SELECT " TYPE_OF_NAME " AND t.typtype = 'e') THEN", schema, ask->want.name);
+	for (int i = 0; i < ask->want.count; i++) {
+		sql_clear(&alter);
+		sql_add(&alter, "ALTER TYPE %I.%I ADD VALUE IF NOT EXISTS %L", schema, ask->want.name,
+		        ask->want.labels[i]);
+		sql_add(body, " EXECUTE %L;", alter.text);
+	}
+	sql_add(body, " END IF;");
+	sql_fini(&alter);
+}
+
+static void
+make(void *ctx, struct sql *sql)
+{
+	const struct enum_talk *talk = ctx;
+	const char *schema = talk->config->enum_schema;
+	const struct enum_ask *ask;
+	struct sql body = { 0 };
+	int number = 0;
+
+	sql_add(&body, "BEGIN");
+	add_schema(schema, &body);
+	TAILQ_FOREACH(ask, &talk->asks, link) {
+		add_creation(schema, ask, number++, &body);
+		if (ask->append)
+			add_appending(schema, ask, &body);
+	}
+	sql_add(&body, " END");
+	sql_add(sql, "DO %L", body.text);
+	sql_fini(&body);
+}
+
+static void
+ask_made(void *ctx, struct sql *sql)
+{
+	sql_add(sql, "SELECT current_setting('berth.made')");
+}
+
+static int
+keep_made(void *ctx, const PGresult *result, struct berth_error *e)
+{
+	struct enum_talk *talk = ctx;
+	struct enum_ask *ask;
+	char mark[16];
+	int number = 0;
+
+	TAILQ_FOREACH(ask, &talk->asks, link) {
+		snprintf(mark, sizeof mark, ",%d,", number++);
+		ask->made = strstr(flow_cell(result, 0, 0), mark) != NULL;
+	}
+	return 0;
+}
+
+const struct flow_step enum_talk_steps[] = {
+	{ "begin", begin },
+	{ "take the lock", take_lock, keep_lock },
+	{ "look what is there", look, keep_before },
+	{ "make what is missing", make },
+	{ "look at it", look, keep_after },
+	{ "hear what was made", ask_made, keep_made, .wait = true },
+	{ 0 },
+};
+
+enum enum_outcome
+enum_ask_outcome(const struct enum_ask *ask)
+{
+	if (ask->made)
+		return ENUM_CREATED;
+	return ask->append && ask->before >= 0 && ask->after > ask->before ? ENUM_APPENDED : ENUM_EXISTS;
+}
+
+/* ---- who stands in the way ---- */
+
+#define WHO "SELECT format('pid %%s (%%s) as %%s', a.pid, coalesce(nullif(a.application_name, ''), 'unnamed')," \
+            " a.usename) FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE l.granted AND"
+
+static void
+ask_holder(void *ctx, struct sql *sql)
+{
+	const struct enum_talk *talk = ctx;
+
+	if (talk->locked)
+		/* pg_locks shows to everybody who has written something and not said how it ends. */
+		sql_add(sql,
+		        WHO " l.locktype = 'transactionid' AND l.mode = 'ExclusiveLock' AND a.pid <> pg_backend_pid()"
+		        " AND a.datname = current_database() ORDER BY age(l.transactionid) DESC LIMIT 1");
+	else
+		sql_add(sql,
+		        WHO " l.locktype = 'advisory' AND l.objsubid = 1 AND l.database ="
+		        " (SELECT oid FROM pg_database WHERE datname = current_database())"
+		        " AND (l.classid::bigint << 32 | l.objid::bigint) = %d LIMIT 1",
+		        talk->config->enum_lock);
+}
+
+static int
+keep_holder(void *ctx, const PGresult *result, struct berth_error *e)
+{
+	struct enum_talk *talk = ctx;
+
+	snprintf(talk->holder, sizeof talk->holder, "%s",
+	         PQntuples(result) ? flow_cell(result, 0, 0) : "a session that has let it go since");
+	return 0;
+}
+
+const struct flow_step enum_holder_steps[] = {
+	{ "find who stands in the way", ask_holder, keep_holder, .wait = true },
+	{ 0 },
+};

@@ -8,9 +8,19 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/base/clock.h"
 #include "daemon/base/log.h"
 #include "daemon/berthd.h"
 #include "daemon/session.h"
+
+/* How often one that waits looks again, as the holder may be another runner's: with SHARED of them for
+ * one key each looks as often, with more of them all together do. */
+enum { LOOK_AGAIN_MS = 100, SHARED = 4, LOOK_AGAIN_MAX_MS = 2000 };
+
+/* Somebody runs it, or may come back for it: with %d for the grace in ms. */
+#define IS_HELD "((g.state = 'running' AND EXISTS (SELECT FROM berth.runner r WHERE r.id = g.runner))" \
+                " OR (g.state = 'left' AND g.ended > clock_timestamp() - interval '%d ms'))"
+#define IS_OVER "g.state IN ('done', 'failed')"
 
 /* A run of one of our sessions. Once `abandoned`, it is freed in the registry and then forgotten. */
 struct gate_pass {
@@ -71,6 +81,12 @@ keep_mine(void *ctx, const PGresult *result, struct berth_error *e)
 	return 0;
 }
 
+static int
+grace_ms(const struct gate_talk *talk)
+{
+	return talk->gate->berthd->config.runner_grace_ms;
+}
+
 /* ---- the row ---- */
 
 static void
@@ -80,8 +96,8 @@ look(void *ctx, struct sql *sql)
 
 	sql_add(sql,
 	        "SELECT state, fence, coalesce(message, ''), host || ' pid ' || pid, coalesce(status, 0),"
-	        " extract(epoch FROM clock_timestamp() - coalesce(ended, entered)) * 1000"
-	        " FROM berth.gate WHERE key = %L",
+	        " extract(epoch FROM clock_timestamp() - CASE WHEN " IS_OVER " THEN ended ELSE entered END) * 1000"
+	        " FROM berth.gate g WHERE key = %L",
 	        talk->key);
 }
 
@@ -117,10 +133,22 @@ enter(void *ctx, struct sql *sql)
 	        " VALUES (%L, 'running', nextval('berth.fence'), %L, %L, %d, %l) ON CONFLICT (key) DO UPDATE SET"
 	        " state = 'running', fence = excluded.fence, runner = excluded.runner, host = excluded.host,"
 	        " pid = excluded.pid, uid = excluded.uid, message = NULL, status = NULL, ended = NULL,"
-	        " entered = clock_timestamp() WHERE g.state = 'free'%s OR (g.state = 'running' AND NOT EXISTS"
-	        " (SELECT FROM berth.runner r WHERE r.id = g.runner)) RETURNING fence",
+	        " entered = clock_timestamp() WHERE NOT " IS_HELD " AND (NOT " IS_OVER "%s) RETURNING fence",
 	        talk->key, registry->runner, registry->host, (int)session->pid, (int64_t)session->uid,
-	        talk->retry ? " OR g.state = 'failed'" : "");
+	        grace_ms(talk), talk->retry ? " OR g.state = 'failed'" : "");
+}
+
+static void
+go_on(void *ctx, struct sql *sql)
+{
+	const struct gate_talk *talk = ctx;
+	const struct registry *registry = &talk->gate->berthd->registry;
+
+	if (listener_find(&talk->gate->berthd->listener, talk->session))
+		sql_add(sql,
+		        "UPDATE berth.gate g SET state = 'running', runner = %L, ended = NULL"
+		        " WHERE key = %L AND fence = %l AND NOT " IS_OVER " RETURNING fence",
+		        registry->runner, talk->key, talk->fence);
 }
 
 static const struct flow_step enter_steps[] = {
@@ -128,6 +156,26 @@ static const struct flow_step enter_steps[] = {
 	{ "look", look, keep_row, .wait = true },
 	{ 0 },
 };
+
+static const struct flow_step go_on_steps[] = {
+	{ "go on", go_on, keep_mine },
+	{ "look", look, keep_row, .wait = true },
+	{ 0 },
+};
+
+static void
+forget_pass(struct gate *gate, const char *key, int64_t fence)
+{
+	struct gate_pass *pass, *next;
+
+	for (pass = TAILQ_FIRST(&gate->passes); pass; pass = next) {
+		next = TAILQ_NEXT(pass, link);
+		if (pass->fence != fence || strcmp(pass->key, key) != 0 || pass->freeing)
+			continue;
+		TAILQ_REMOVE(&gate->passes, pass, link);
+		free(pass);
+	}
+}
 
 static void
 pass_new(struct gate *gate, const struct gate_talk *talk)
@@ -149,11 +197,18 @@ static void
 on_entered(void *ctx, const struct berth_error *e, const char *sqlstate)
 {
 	struct gate_talk *talk = ctx;
+	struct berth_error forgotten;
 
-	if (!e && talk->mine)
+	if (!e && talk->mine) {
+		forget_pass(talk->gate, talk->key, talk->state.fence); /* of the connection before */
 		pass_new(talk->gate, talk);
-	if (!e && (strcmp(talk->state.state, "running") == 0 || strcmp(talk->state.state, "free") == 0))
+	}
+	if (!e && strcmp(talk->state.state, "done") != 0 && strcmp(talk->state.state, "failed") != 0)
 		strcpy(talk->state.state, talk->mine ? "run" : "wait");
+	if (!e && !talk->found && !talk->mine) {
+		berth_error_set(&forgotten, BERTH_STALE, "nobody knows of a run of %s: it was forgotten", talk->key);
+		e = &forgotten;
+	}
 	talk->done(talk->arg, &talk->state, e);
 	free(talk);
 }
@@ -191,6 +246,73 @@ gate_enter(struct gate *gate, uint64_t session, const char *key, bool retry, gat
 	run(talk, enter_steps, on_entered);
 }
 
+void
+gate_go_on(struct gate *gate, uint64_t session, const char *key, int64_t fence, gate_done *done, void *arg)
+{
+	struct gate_talk *talk = talk_new(gate, key, done, arg);
+
+	talk->session = session;
+	talk->fence = fence;
+	run(talk, go_on_steps, on_entered);
+}
+
+/* ---- waiting ---- */
+
+static int64_t
+look_again_us(const struct gate *gate, const char *key)
+{
+	const struct gate_wait *wait;
+	int waiting = 0, ms;
+
+	TAILQ_FOREACH(wait, &gate->waits, link)
+		waiting += strcmp(wait->key, key) == 0;
+	ms = LOOK_AGAIN_MS * (waiting < SHARED ? SHARED : waiting) / SHARED;
+	return clock_ms(ms < LOOK_AGAIN_MAX_MS ? ms : LOOK_AGAIN_MAX_MS);
+}
+
+static void
+look_now(struct gate_wait *wait)
+{
+	TAILQ_REMOVE(&wait->gate->waits, wait, link);
+	event_del(&wait->timer);
+	wait->look(wait->arg);
+}
+
+static void
+on_time(evutil_socket_t fd, short what, void *arg)
+{
+	look_now(arg);
+}
+
+void
+gate_wait(struct gate *gate, struct gate_wait *wait)
+{
+	int64_t us, left = wait->until - clock_now();
+	struct timeval delay = { 0 };
+
+	wait->gate = gate;
+	TAILQ_INSERT_TAIL(&gate->waits, wait, link);
+	us = look_again_us(gate, wait->key);
+	us = us < left ? us : left > 0 ? left : 0;
+	delay.tv_sec = us / 1000000;
+	delay.tv_usec = us % 1000000;
+	/* libevent counts from the beginning of this turn of the loop: a WAIT must not end early. */
+	event_base_update_cache_time(gate->berthd->base);
+	event_assign(&wait->timer, gate->berthd->base, -1, 0, on_time, wait);
+	event_add(&wait->timer, &delay);
+}
+
+/* There is news of the key; in the next turn of the loop, for this one may have more. */
+static void
+tell(struct gate *gate, const char *key)
+{
+	struct gate_wait *wait;
+
+	TAILQ_FOREACH(wait, &gate->waits, link)
+		if (strcmp(wait->key, key) == 0)
+			event_active(&wait->timer, EV_TIMEOUT, 0);
+}
+
 /* ---- DONE, FAIL ---- */
 
 static void
@@ -202,7 +324,7 @@ finish(void *ctx, struct sql *sql)
 	 * fence, and its outcome counts as long as nobody has entered since. */
 	sql_add(sql,
 	        "UPDATE berth.gate SET state = %L, message = %L, status = %l, ended = clock_timestamp()"
-	        " WHERE key = %L AND fence = %l AND state IN ('running', 'free', %L) RETURNING key",
+	        " WHERE key = %L AND fence = %l AND state IN ('running', 'left', 'free', %L) RETURNING key",
 	        talk->outcome, *talk->message ? talk->message : NULL, talk->status, talk->key, talk->fence,
 	        talk->outcome);
 }
@@ -214,20 +336,6 @@ static const struct flow_step finish_steps[] = {
 };
 
 static void
-forget_pass(struct gate *gate, const char *key, int64_t fence)
-{
-	struct gate_pass *pass, *next;
-
-	for (pass = TAILQ_FIRST(&gate->passes); pass; pass = next) {
-		next = TAILQ_NEXT(pass, link);
-		if (pass->fence != fence || strcmp(pass->key, key) != 0 || pass->freeing)
-			continue;
-		TAILQ_REMOVE(&gate->passes, pass, link);
-		free(pass);
-	}
-}
-
-static void
 on_finished(void *ctx, const struct berth_error *e, const char *sqlstate)
 {
 	struct gate_talk *talk = ctx;
@@ -236,6 +344,7 @@ on_finished(void *ctx, const struct berth_error *e, const char *sqlstate)
 	if (!e && talk->mine) {
 		talk->gate->finished++;
 		forget_pass(talk->gate, talk->key, talk->fence);
+		tell(talk->gate, talk->key);
 		log_info("gate.finish", LOG_T("key", talk->key), LOG_N("fence", talk->fence),
 		         LOG_T("outcome", talk->outcome));
 	} else if (!e) {
@@ -268,10 +377,8 @@ delete_row(void *ctx, struct sql *sql)
 {
 	const struct gate_talk *talk = ctx;
 
-	sql_add(sql,
-	        "DELETE FROM berth.gate g WHERE key = %L AND (state <> 'running' OR NOT EXISTS"
-	        " (SELECT FROM berth.runner r WHERE r.id = g.runner)) RETURNING key",
-	        talk->key);
+	sql_add(sql, "DELETE FROM berth.gate g WHERE key = %L AND NOT " IS_HELD " RETURNING key", talk->key,
+	        grace_ms(talk));
 }
 
 static const struct flow_step forget_steps[] = {
@@ -286,6 +393,8 @@ on_forgotten(void *ctx, const struct berth_error *e, const char *sqlstate)
 	struct gate_talk *talk = ctx;
 	struct berth_error busy;
 
+	if (!e)
+		tell(talk->gate, talk->key);
 	if (!e && talk->found) {
 		berth_error_set(&busy, BERTH_BUSY, "%s is being run by %s; it can be forgotten when that has ended",
 		                talk->key, talk->state.holder);
@@ -308,12 +417,15 @@ free_row(void *ctx, struct sql *sql)
 {
 	const struct gate_talk *talk = ctx;
 
-	sql_add(sql, "UPDATE berth.gate SET state = 'free' WHERE key = %L AND fence = %l AND state = 'running'",
-	        talk->key, talk->fence);
+	/* Not when its holder has gone on with it by way of another runner. */
+	sql_add(sql,
+	        "UPDATE berth.gate SET state = 'free' WHERE key = %L AND fence = %l AND state = 'running'"
+	        " AND runner = %L RETURNING key",
+	        talk->key, talk->fence, talk->gate->berthd->registry.runner);
 }
 
 static const struct flow_step free_steps[] = {
-	{ "free", free_row, .wait = true },
+	{ "free", free_row, keep_mine, .wait = true },
 	{ 0 },
 };
 
@@ -325,9 +437,12 @@ on_freed(void *ctx, const struct berth_error *e, const char *sqlstate)
 	struct gate_pass *pass = talk->pass;
 
 	pass->freeing = false;
-	if (!e) {
+	if (!e && talk->mine) {
 		talk->gate->freed++;
+		tell(talk->gate, pass->key);
 		log_info("gate.free", LOG_T("key", pass->key), LOG_N("fence", pass->fence));
+	}
+	if (!e) {
 		TAILQ_REMOVE(&talk->gate->passes, pass, link);
 		free(pass);
 	}
@@ -369,6 +484,20 @@ gate_init(struct gate *gate, struct berthd *berthd)
 {
 	*gate = (struct gate){ .berthd = berthd };
 	TAILQ_INIT(&gate->passes);
+	TAILQ_INIT(&gate->waits);
+}
+
+/* ---- all rows ---- */
+
+void
+gate_ask_rows(const struct gate *gate, struct sql *sql)
+{
+	sql_add(sql,
+	        "SELECT key, CASE WHEN " IS_OVER " THEN state WHEN " IS_HELD " THEN 'running' ELSE 'free' END, fence,"
+	        " host || ' pid ' || pid, uid, extract(epoch FROM clock_timestamp() -"
+	        " CASE WHEN " IS_OVER " THEN ended ELSE entered END) * 1000, coalesce(message, '')"
+	        " FROM berth.gate g ORDER BY entered",
+	        gate->berthd->config.runner_grace_ms);
 }
 
 void
@@ -376,6 +505,8 @@ gate_fini(struct gate *gate)
 {
 	struct gate_pass *pass;
 
+	while (!TAILQ_EMPTY(&gate->waits))
+		look_now(TAILQ_FIRST(&gate->waits));
 	while ((pass = TAILQ_FIRST(&gate->passes))) {
 		TAILQ_REMOVE(&gate->passes, pass, link);
 		free(pass);

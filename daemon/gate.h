@@ -4,15 +4,19 @@
  * the outcome.
  *
  *     (none) ──→ running ──→ done
- *       ↑          │ ├────→ failed ──→ running   (RETRY)
- *       └─ FORGET ─┘ └────→ free ────→ running   (the holder's connection closed)
+ *       ↑         │ ↑ ├────→ failed ──→ running   (RETRY)
+ *       │         │ │ ├────→ free ────→ running   (the holder's connection closed)
+ *       └─ FORGET ┘ └─┴────→ left ────→ running   (berthd left; its grace has passed)
  *
  * The state is a row of berth.gate, so it holds across runners and restarts. Who runs is known by a
- * fence; a row whose runner is not in berth.runner any more (buried) is free.
+ * fence. The holder of a run whose berthd left, or was killed, has the grace of a runner to go on with
+ * it over another connection (ENTER with the fence): a row that is `left`, or whose runner is not in
+ * berth.runner any more (buried), is free only after that.
  */
 #pragma once
 
 #include <event2/event.h>
+#include <event2/event_struct.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
@@ -41,9 +45,22 @@ typedef void gate_done(void *arg, const struct gate_state *state, const struct b
 
 TAILQ_HEAD(gate_passes, gate_pass);
 
+/* One that waits for news of a key. The caller owns it and fills in the first four. */
+struct gate_wait {
+	const char *key;         /* borrowed */
+	void (*look)(void *arg); /* exactly once for each gate_wait(); when berthd leaves at the latest */
+	void *arg;
+	int64_t until;           /* clock_now(): not later */
+	struct gate *gate;
+	struct event timer;
+	TAILQ_ENTRY(gate_wait) link;
+};
+TAILQ_HEAD(gate_waits, gate_wait);
+
 struct gate {
 	struct berthd *berthd;
 	struct gate_passes passes; /* runs of our sessions */
+	struct gate_waits waits;
 	long entered, finished, freed;
 };
 
@@ -52,11 +69,18 @@ void gate_fini(struct gate *gate); /* after pg_fini() */
 
 /* Enters, or learns why not. `session` holds the run from then on, if it is its turn and still there. */
 void gate_enter(struct gate *gate, uint64_t session, const char *key, bool retry, gate_done *done, void *arg);
+/* Goes on with the run of this fence, whose connection was lost; state `run` when nobody has entered since. */
+void gate_go_on(struct gate *gate, uint64_t session, const char *key, int64_t fence, gate_done *done, void *arg);
 /* Whether this session runs `key` already; then as state `run`. */
 bool gate_holds(struct gate *gate, uint64_t session, const char *key, struct gate_state *ret);
+/* Calls wait->look() in a while, as other runners' news are not heard, or when we hear something of the
+ * key, at the latest at wait->until. The more wait for one key, the longer the while. */
+void gate_wait(struct gate *gate, struct gate_wait *wait);
 /* outcome: "done" or "failed". STALE: the fence is not that of the run under way. */
 void gate_finish(struct gate *gate, const char *key, int64_t fence, const char *outcome, const char *message,
                  int64_t status, gate_done *done, void *arg);
+/* Asks for all rows: key, state (running, free, done, failed), fence, holder, uid, age in ms, message. */
+void gate_ask_rows(const struct gate *gate, struct sql *sql);
 /* BUSY while it runs. */
 void gate_forget(struct gate *gate, const char *key, gate_done *done, void *arg);
 /* The session is gone: its runs are free for the next. */

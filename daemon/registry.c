@@ -489,7 +489,19 @@ delete_unbuilt(void *ctx, struct sql *sql)
 	sql_add(sql, "DELETE FROM berth.slot WHERE runner = %L AND NOT built", registry->runner);
 }
 
+/* Whoever runs something behind the gate may go on by way of another runner: see gate.h. */
+static void
+leave_gates(void *ctx, struct sql *sql)
+{
+	const struct registry *registry = ctx;
+
+	sql_add(sql,
+	        "UPDATE berth.gate SET state = 'left', ended = clock_timestamp() WHERE runner = %L AND state = 'running'",
+	        registry->runner);
+}
+
 static const struct flow_step leave_steps[] = {
+	{ "leave the gates", leave_gates },
 	{ "forget what was never built", delete_unbuilt },
 	{ "sign off", delete_runner, .wait = true },
 	{ 0 },

@@ -8,31 +8,21 @@
 #include "daemon/inquiry.h"
 #include "daemon/verb.h"
 
-/* How often one that waits looks again; the holder may be another runner's. */
-enum { LOOK_AGAIN_MS = 100 };
-
 /* A verb under way; the session may be gone by its end. */
 struct visit {
 	struct berthd *berthd;
 	uint64_t session;
 	char key[LIMIT_GATE_KEY_BYTES + 1];
 	bool retry;
-	int64_t until;       /* clock_now(), for WAIT */
-	struct event *again; /* owned; NULL until the first wait */
+	int64_t fence;         /* of the run that goes on; 0 for none */
+	int64_t until;         /* clock_now(), for WAIT */
+	struct gate_wait wait;
 };
 
 static struct session *
 who(const struct visit *visit)
 {
 	return listener_find(&visit->berthd->listener, visit->session);
-}
-
-static void
-visit_free(struct visit *visit)
-{
-	if (visit->again)
-		event_free(visit->again);
-	free(visit);
 }
 
 static struct visit *
@@ -66,26 +56,25 @@ reply_state(struct reply *reply, const struct gate_state *state)
 static void on_entered(void *arg, const struct gate_state *state, const struct berth_error *e);
 
 static void
-on_again(evutil_socket_t fd, short what, void *arg)
+ask(struct visit *visit)
+{
+	struct gate *gate = &visit->berthd->gate;
+
+	if (visit->fence)
+		gate_go_on(gate, visit->session, visit->key, visit->fence, on_entered, visit);
+	else
+		gate_enter(gate, visit->session, visit->key, visit->retry, on_entered, visit);
+}
+
+static void
+look(void *arg)
 {
 	struct visit *visit = arg;
 
 	if (who(visit))
-		gate_enter(&visit->berthd->gate, visit->session, visit->key, visit->retry, on_entered, visit);
+		ask(visit);
 	else
-		visit_free(visit);
-}
-
-static void
-look_again(struct visit *visit)
-{
-	struct timeval delay = { .tv_usec = LOOK_AGAIN_MS * 1000 };
-
-	if (!visit->again)
-		visit->again = event_new(visit->berthd->base, -1, 0, on_again, visit);
-	if (!visit->again)
-		abort();
-	event_add(visit->again, &delay);
+		free(visit);
 }
 
 static void
@@ -96,7 +85,9 @@ on_entered(void *arg, const struct gate_state *state, const struct berth_error *
 	bool in_time = clock_now() < visit->until;
 
 	if (session && in_time && (e ? e->code == BERTH_UNAVAILABLE : strcmp(state->state, "wait") == 0)) {
-		look_again(visit);
+		visit->wait = (struct gate_wait){ .key = visit->key, .look = look, .arg = visit,
+		                                  .until = visit->until };
+		gate_wait(&visit->berthd->gate, &visit->wait);
 		return;
 	}
 	if (session && e)
@@ -105,10 +96,10 @@ on_entered(void *arg, const struct gate_state *state, const struct berth_error *
 		reply_state(&session->reply, state);
 	if (session)
 		session_resume(session);
-	visit_free(visit);
+	free(visit);
 }
 
-enum { RETRY, WAIT, ENTER_OPTIONS };
+enum { RETRY, WAIT, FENCE, ENTER_OPTIONS };
 
 static void
 enter(struct session *session, const struct request *request, const char *key)
@@ -116,6 +107,7 @@ enter(struct session *session, const struct request *request, const char *key)
 	struct option options[ENTER_OPTIONS] = {
 		[RETRY] = { "RETRY", OPTION_FLAG },
 		[WAIT]  = { "WAIT", OPTION_NUMBER, .greatest = LIMIT_WAIT_MS },
+		[FENCE] = { "FENCE", OPTION_NUMBER, .least = 1, .greatest = INT64_MAX },
 	};
 	struct gate_state mine;
 	struct berth_error e;
@@ -128,8 +120,9 @@ enter(struct session *session, const struct request *request, const char *key)
 	} else {
 		visit = visit_new(session, key);
 		visit->retry = options[RETRY].said;
+		visit->fence = options[FENCE].number;
 		visit->until = clock_now() + clock_ms(options[WAIT].number);
-		gate_enter(&session->berthd->gate, session->id, key, visit->retry, on_entered, visit);
+		ask(visit);
 	}
 }
 
@@ -147,7 +140,7 @@ on_said(void *arg, const struct gate_state *state, const struct berth_error *e)
 		reply_ok(&session->reply);
 	if (session)
 		session_resume(session);
-	visit_free(visit);
+	free(visit);
 }
 
 /* As much of the text as fits, without control characters (it goes into errors and terminals). */
@@ -192,11 +185,9 @@ finish(struct session *session, const struct request *request, const char *key, 
 static void
 ask_gates(void *ctx, struct sql *sql)
 {
-	sql_add(sql,
-	        "SELECT key, CASE WHEN state = 'running' AND NOT EXISTS (SELECT FROM berth.runner r"
-	        " WHERE r.id = g.runner) THEN 'free' ELSE state END, fence, host || ' pid ' || pid, uid,"
-	        " extract(epoch FROM clock_timestamp() - coalesce(ended, entered)) * 1000, coalesce(message, '')"
-	        " FROM berth.gate g ORDER BY entered");
+	const struct inquiry *inquiry = ctx;
+
+	gate_ask_rows(&inquiry->berthd->gate, sql);
 }
 
 static void

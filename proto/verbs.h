@@ -42,8 +42,8 @@ enum verb_flags {
 	X(enum,     "ENUM",     2,  0, VERB_SLOW,                                                   \
 	  "ENSURE name label [label …] | APPEND name label [label …] | LIST",                       \
 	  "Shared enum types, each made exactly once under an advisory lock")                       \
-	X(once,     "ONCE",     2,  7, VERB_SLOW,                                                   \
-	  "ENTER key [RETRY] [WAIT ms] | DONE key fence | FAIL key fence message [STATUS n] | "     \
+	X(once,     "ONCE",     2,  8, VERB_SLOW,                                                   \
+	  "ENTER key [RETRY] [WAIT ms] [FENCE n] | DONE key fence | FAIL key fence message [STATUS n] | "     \
 	  "FORGET key | LIST",                                                                      \
 	  "The gate: exactly one runs, the others learn the outcome")                               \
 	X(orphans,  "ORPHANS",  1, 15, VERB_SLOW,                                                   \

@@ -4,8 +4,15 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
+
+# Who runs us in the background, or with nohup, has us ignore these, and what we start would, too; a
+# handler that does nothing is not inherited.
+for _signal in (signal.SIGHUP, signal.SIGQUIT, signal.SIGINT):
+    if signal.getsignal(_signal) is signal.SIG_IGN:
+        signal.signal(_signal, lambda number, frame: None)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -120,13 +120,41 @@ report(struct gate *gate, const struct holding *holding, long long fence, int st
 	return status;
 }
 
+struct stake {
+	struct gate *gate;
+	long long fence;
+};
+
+static bool
+come_back(struct holding *holding)
+{
+	const struct stake *stake = holding->arg;
+	struct gate *gate = stake->gate;
+	enum gate_again again = gate_go_on(gate, stake->fence);
+	char why[BERTH_ERROR_MESSAGE_MAX];
+
+	holding->client = gate->client;
+	if (again == GATE_BACK) {
+		notice("the daemon is back, and %s is still ours", gate->key);
+	} else if (again == GATE_LOST) {
+		gate_stale(gate, stake->fence, why, sizeof why);
+		notice("STALE the daemon is back, but %s is not ours any more (%s); the command goes on",
+		       gate->key, why);
+		holding->come_back = NULL;
+	}
+	return again == GATE_AWAY;
+}
+
 static int
 run_command(struct gate *gate, long long fence)
 {
 	struct tap tap;
+	struct stake stake = { gate, fence };
 	struct holding holding = {
 		.client = gate->client,
-		.at_stake = "the command goes on, and how it went is told when the daemon is back",
+		.at_stake = "the command goes on, and so does its claim if the daemon is back soon",
+		.come_back = come_back,
+		.arg = &stake,
 		.tap = &tap,
 		.keeps_connection = true,
 	};

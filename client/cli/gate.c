@@ -235,6 +235,25 @@ gate_enter(struct gate *gate, bool retry, long long timeout_ms, struct gate_answ
 	return n < 0 ? complain(gate->client, &e) : n > 0 ? too_late(&visit) : 0;
 }
 
+/* ---- going on ---- */
+
+enum gate_again
+gate_go_on(struct gate *gate, long long fence)
+{
+	char number[24];
+	const char *argv[] = { "ONCE", "ENTER", gate->key, "FENCE", number };
+	struct gate_answer answer;
+	struct berth_reply *reply;
+	struct berth_error e;
+
+	snprintf(number, sizeof number, "%lld", fence);
+	if (tell(gate, 0, 5, argv, &reply, &e) < 0)
+		return is_away(gate, &e) ? GATE_AWAY : GATE_LOST;
+	read_answer(reply, &answer);
+	berth_reply_free(reply);
+	return strcmp(answer.state, "run") == 0 ? GATE_BACK : GATE_LOST;
+}
+
 /* ---- saying how it went ---- */
 
 int

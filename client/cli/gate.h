@@ -31,6 +31,12 @@ struct gate {
  */
 int gate_enter(struct gate *gate, bool retry, long long timeout_ms, struct gate_answer *ret);
 /*
+ * Goes on with a run whose connection was lost, if the daemon is back and nobody has entered since.
+ * Returns whether to try again: GATE_BACK and GATE_LOST are the end of it.
+ */
+enum gate_again { GATE_AWAY, GATE_BACK, GATE_LOST };
+enum gate_again gate_go_on(struct gate *gate, long long fence);
+/*
  * Says how the run with this fence went: `failure` NULL for done, or what was wrong. When the
  * connection is lost or the registry away it tries again for a while. STALE: see gate_stale().
  */

@@ -18,6 +18,7 @@
 #include "client/cli/tap.h"
 
 enum { NOT_EXECUTABLE = 126, NOT_FOUND = 127, SIGNALLED = 128 };
+enum { COME_BACK_US = 250000 };
 
 static const int passed_on[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH };
 static const int stopping[] = { SIGHUP, SIGINT, SIGTERM };
@@ -148,37 +149,53 @@ on_signals(struct holder *h)
 	}
 }
 
-/* Waits for signals, for the daemon (until it is gone) and for something else. */
+/* Waits for signals, for the daemon (until it is gone) and for something else; so many ms at most, or
+ * -1. */
 static void
-wait_for(struct pollfd fds[3], int signals, int daemon, struct pollfd other)
+wait_for(struct pollfd fds[3], int signals, int daemon, struct pollfd other, int ms)
 {
 	fds[0] = (struct pollfd){ .fd = signals, .events = POLLIN };
 	fds[1] = (struct pollfd){ .fd = daemon, .events = POLLIN };
 	fds[2] = other;
-	if (poll(fds, 3, -1) < 0)
+	if (poll(fds, 3, ms) < 0)
 		memset(fds, 0, 3 * sizeof *fds);
+}
+
+/* Looks for a daemon that went away: returns the descriptor of a new connection, -1 for none. */
+static int
+look_for_daemon(struct holding *holding, int64_t *next)
+{
+	if (now_us() < *next)
+		return -1;
+	*next = holding->come_back(holding) ? now_us() + COME_BACK_US : 0;
+	return *next || !holding->come_back ? -1 : berth_fd(holding->client);
 }
 
 static void
 wait_for_end(struct holder *h)
 {
-	const struct berth_client *client = h->holding->client;
-	struct tap *tap = h->holding->tap;
-	int daemon = berth_fd(client);
+	struct holding *holding = h->holding;
+	struct tap *tap = holding->tap;
+	int daemon = berth_fd(holding->client);
 	struct pollfd fds[3];
+	int64_t next = 0; /* when to look for the daemon; 0: never */
 
 	while (!h->over) {
 		wait_for(fds, h->signals, daemon,
-		         tap ? tap_wants(tap) : (struct pollfd){ .fd = -1 });
+		         tap ? tap_wants(tap) : (struct pollfd){ .fd = -1 },
+		         next ? COME_BACK_US / 1000 : -1);
 		if (fds[0].revents)
 			on_signals(h);
 		if (fds[2].revents)
 			tap_pump(tap);
 		if (fds[1].revents && !h->over) {
-			notice("UNAVAILABLE the daemon at %s went away; %s", berth_path(client),
-			       h->holding->at_stake);
+			notice("UNAVAILABLE the daemon at %s went away; %s",
+			       berth_path(holding->client), holding->at_stake);
 			daemon = -1;
+			next = holding->come_back ? now_us() : 0;
 		}
+		if (next && !h->over)
+			daemon = look_for_daemon(holding, &next);
 	}
 }
 
@@ -274,7 +291,7 @@ holder_wait(const struct berth_client *client)
 	signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	do {
 		wait_for(fds, signals, berth_fd(client),
-		         (struct pollfd){ .fd = STDIN_FILENO, .events = POLLIN });
+		         (struct pollfd){ .fd = STDIN_FILENO, .events = POLLIN }, -1);
 		if (fds[1].revents) {
 			berth_error_set(&e, BERTH_UNAVAILABLE, "the daemon at %s went away",
 			                berth_path(client));

@@ -20,6 +20,10 @@ struct holding {
 	const struct berth_client *client;
 	const char *at_stake; /* what is said when the daemon goes away */
 	struct tap *tap; /* CMD's stderr goes through it; NULL: not. Not open before and after */
+	/* The daemon went away: called now and then to make `client` a new connection; returns whether to
+	 * go on calling. NULL (which it may become): a new one is not wanted. */
+	bool (*come_back)(struct holding *holding);
+	void *arg;             /* of come_back() */
 	bool keeps_connection; /* the connection stays open as long as CMD or a child of it lives */
 	bool interrupted;      /* returned: CMD was told to end, and did not end well */
 };

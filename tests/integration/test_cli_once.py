@@ -21,6 +21,9 @@ HOST = socket.gethostname()
 #: A killed runner is buried within a test, but not before its client could tell how it went.
 SOON = {"runner_grace_ms": 6000, "heartbeat_ms": 500}
 
+#: The same for one that has nothing more to tell.
+QUICK = {"runner_grace_ms": 1000, "heartbeat_ms": 200}
+
 #: Says in a file that it runs, and ends with the status that it finds in its standard input.
 RUN = 'echo run >> "$1"; read status; exit "$status"'
 
@@ -302,47 +305,73 @@ def forgotten(daemon, runner) -> bool:
 
 
 @pytest.mark.berthd(**SOON)
-def test_a_daemon_that_is_killed_and_comes_back_is_told_how_it_went(
-    daemon, make_daemon, berth, runs
+@pytest.mark.parametrize("end_of_daemon", ["stop", "kill"])
+def test_a_daemon_that_is_started_again_lets_nobody_in_while_the_command_runs(
+    daemon, make_daemon, berth, runs, end_of_daemon
 ):
     one = started(berth, "k", runs)
     two = waits(berth, "k")
     runner = daemon.client().info()["runner"]
 
-    daemon.kill()
+    getattr(daemon, end_of_daemon)()
     assert "the command goes on" in one.stderr.readline()
     again = make_daemon(socket=daemon.socket, **SOON).ready()
+    assert one.stderr.readline() == "berth: the daemon is back, and k is still ours\n"
+    if end_of_daemon == "kill":
+        eventually(lambda: forgotten(again, runner), 20)
+    three = waits(berth, "k")
 
+    assert count(runs) == 1 and state(berth, "k")["holder"] == f"{HOST} pid {one.pid}"
     assert end(one)[0] == 0
-    assert end(two)[0] == 0
-    berth.ok("once", "k", "--", "false")
-    eventually(lambda: forgotten(again, runner), 20)
+    assert (end(two)[0], end(three)[0]) == (0, 0)
 
 
-def test_when_another_one_has_run_it_meanwhile_it_is_not_declared_done(
+def test_the_next_one_runs_it_when_the_holder_dies_behind_a_daemon_that_came_back(
     daemon, make_daemon, berth, runs
 ):
     one = started(berth, "k", runs)
     daemon.stop()
     assert "the command goes on" in one.stderr.readline()
     make_daemon(socket=daemon.socket).ready()
-    berth.ok("once", "k", "--", "true")
+    assert "still ours" in one.stderr.readline()
+
+    one.kill()
+
+    assert end(started(berth, "k", runs))[0] == 0
+
+
+@pytest.mark.berthd(**SOON)
+def test_when_another_one_has_run_it_meanwhile_it_is_not_declared_done(
+    daemon, make_daemon, berth, runs
+):
+    """It is stopped for longer than the grace, so that it cannot say that it still runs."""
+    one = started(berth, "k", runs)
+    os.kill(one.pid, signal.SIGSTOP)
+    daemon.stop()
+    make_daemon(socket=daemon.socket, **QUICK).ready()
+    assert berth("once", "k", "--", "true").returncode == 0
     fence = state(berth, "k")["fence"]
 
-    status, out, err = end(one)
+    os.kill(one.pid, signal.SIGCONT)
 
+    assert "the command goes on" in one.stderr.readline()
+    assert "k is not ours any more (another one has run it meanwhile: " in one.stderr.readline()
+    status, out, err = end(one)
     assert (status, out) == (75, "")
     assert "STALE the connection was lost while the command ran" in err
     assert f"another one has run it meanwhile: {HOST} pid " in err
     assert state(berth, "k")["fence"] == fence
 
 
-def test_a_daemon_that_leaves_costs_nothing_when_nobody_entered_since(
+def test_how_it_went_while_the_daemon_was_away_is_told_when_it_is_back(
     daemon, make_daemon, berth, runs
 ):
     one = started(berth, "k", runs)
     daemon.stop()
     assert "the command goes on" in one.stderr.readline()
+    one.stdin.write("0\n")
+    one.stdin.flush()
+    eventually(lambda: not process.children(one.pid))  # it is past the command, witness and all
     again = make_daemon(socket=daemon.socket).ready()
 
     assert end(one)[0] == 0

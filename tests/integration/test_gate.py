@@ -134,6 +134,105 @@ def test_a_killed_runner_is_replaced_within_the_grace(make_daemon):
     eventually(lambda: not [x for x in other.redis.left() if runner in x], 20)
 
 
+def test_a_paused_runner_that_wakes_up_cannot_declare_its_old_run_done(make_daemon, pg):
+    """As a laptop that sleeps for longer than the grace, until its connections are given up."""
+    paused, other = make_daemon(**QUICK).ready(), make_daemon(**QUICK).ready()
+    old = paused.client()
+    fence = enter(old, "migrate").fence
+    runner = paused.client().info()["runner"]
+    paused.pause()
+    pg.sql(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE %s",
+        f"berthd {runner} %",
+    )
+    client = other.client()
+    new = enter(client, "migrate", wait=20000)
+    assert new.state == "run" and new.fence > fence
+
+    old.send("ONCE", "DONE", "migrate", fence)
+    paused.expected_exit = 75  # it finds that it was declared dead
+    paused.resume()
+
+    assert old.read_or_eof(20) in ("STALE", "UNAVAILABLE", None)
+    assert enter(other.client(), "migrate").state == "wait"
+    assert refused(other.client(), "ONCE", "DONE", "migrate", fence).code == "STALE"
+    assert client("ONCE", "DONE", "migrate", new.fence) == "OK"
+    assert paused.process.wait(20) == 75
+    eventually(lambda: not [x for x in other.redis.left() if runner in x], 20)
+
+
+# A runner that leaves while something of its clients runs
+
+
+def test_a_runner_that_leaves_gives_the_holder_its_grace_to_come_back(make_daemon):
+    first, second = make_daemon(), make_daemon(runner_grace_ms=1000, heartbeat_ms=200)
+    mine = enter(first.ready().client(), "migrate")
+    first.leave()
+    holder, other = second.ready().client(), second.client()
+    assert enter(other, "migrate").state == "wait"
+    assert refused(other, "ONCE", "FORGET", "migrate").code == "BUSY"
+    assert as_map(other("ONCE", "LIST")[0]).state == "running"
+
+    back = enter(holder, "migrate", "FENCE", mine.fence)
+
+    assert (back.state, back.fence, back.holder) == ("run", mine.fence, mine.holder)
+    assert enter(other, "migrate", wait=2000).state == "wait"
+    assert holder("ONCE", "DONE", "migrate", mine.fence) == "OK"
+    assert enter(other, "migrate").state == "done"
+
+
+def test_after_that_grace_the_next_one_runs_it_and_the_holder_comes_too_late(make_daemon):
+    first, second = make_daemon(), make_daemon(runner_grace_ms=600, heartbeat_ms=200)
+    mine = enter(first.ready().client(), "migrate")
+    first.leave()
+    client = second.ready().client()
+
+    new = enter(client, "migrate", wait=20000)
+
+    assert new.state == "run" and new.fence > mine.fence
+    late = second.client()
+    assert enter(late, "migrate", "FENCE", mine.fence).state == "wait"
+    assert refused(late, "ONCE", "DONE", "migrate", mine.fence).code == "STALE"
+    client("ONCE", "DONE", "migrate", new.fence)
+    assert enter(late, "migrate", "FENCE", mine.fence).state == "done"
+    late("ONCE", "FORGET", "migrate")
+    assert refused(late, "ONCE", "ENTER", "migrate", "FENCE", mine.fence).code == "STALE"
+
+
+def test_a_run_may_go_on_over_another_connection_and_then_lives_with_that(make_daemon):
+    """Of the same runner, or of another one."""
+    first, second = make_daemon().ready(), make_daemon().ready()
+    probe, one = first.client(), first.client()
+    mine = enter(one, "migrate")
+    for daemon in [first, second]:
+        next_one = daemon.client()
+        assert enter(next_one, "migrate", "FENCE", mine.fence).state == "run"
+        one.close()
+        left = 2 if daemon is first else 1
+        eventually(lambda n=left: int(probe.info()["connected_clients"]) == n)
+        assert enter(second.client(), "migrate", wait=300).state == "wait"
+        one = next_one
+    one.close()
+    assert enter(first.client(), "migrate", wait=20000).state == "run"
+
+
+# Many
+
+
+def test_news_of_this_runners_clients_are_heard_at_once(daemon):
+    """Of many that wait each looks seldom: they are told."""
+    one = daemon.ready().client()
+    fence = enter(one, "migrate").fence
+    others = [daemon.client() for _ in range(100)]
+    for other in others:
+        other.send("ONCE", "ENTER", "migrate", "WAIT", 60000)
+    daemon.client()  # it has been served: so have those before it
+    began = time.monotonic()
+    one("ONCE", "DONE", "migrate", fence)
+    assert {as_map(other.read()).state for other in others} == {"done"}
+    assert time.monotonic() - began < 1.5 * SLOW
+
+
 def test_64_callers_on_two_runners_run_it_once(make_daemon):
     daemons = [make_daemon().ready() for _ in range(2)]
     ran, outcomes, lock = [], [], threading.Lock()

@@ -88,14 +88,15 @@ def tell(request, rate: str) -> None:
 
 @pytest.fixture
 def fails_without_berth(request):
-    """fails_without_berth(attempt): attempt() → errors; some attempt must have some.
+    """fails_without_berth(attempt, …): attempt() → errors; some attempt must have some.
 
-    Shortly: at most 8 attempts until one fails. BERTH_SCENARIOS=long: 20, and the rate is told.
+    Each error has one of the expected texts; one of all has `must`. Shortly: at most 8 attempts
+    until that is so. BERTH_SCENARIOS=long: 20, and the rate is told.
     """
 
-    def demonstrate(attempt, *expected: str) -> list[str]:
+    def demonstrate(attempt, *expected: str, must: str = "") -> list[str]:
         failed, attempts, errors = 0, 0, []
-        while attempts < 20 if LONG else attempts < 8 and not failed:
+        while attempts < 20 if LONG else attempts < 8 and not any(must in e for e in errors):
             found = losers(attempt())
             attempts += 1
             failed += bool(found)
@@ -105,6 +106,7 @@ def fails_without_berth(request):
         for error in errors:
             assert any(text in error for text in expected), f"failed of something else: {error}"
         assert failed, "it did not fail: the demonstration shows nothing"
+        assert any(must in error for error in errors), f"no {must!r} in {errors}"
         return errors
 
     return demonstrate

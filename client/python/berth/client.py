@@ -10,7 +10,7 @@ import socket as _socket
 import threading
 import time
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Callable, Union
 
 from berth.errors import (
@@ -135,6 +135,13 @@ class Client:
         the answer does not come in time the connection is closed, for it cannot be followed any
         further: UnreachableError.
         """
+        reply = self._pipeline([encode(*args)], wait)[0]
+        if isinstance(reply, BerthError):
+            raise reply
+        return reply
+
+    def _pipeline(self, requests: list[bytes], wait: float) -> list[Any]:
+        """Sends all of them before it reads their replies, of which errors are values."""
         if os.getpid() != self._pid:
             raise UnreachableError(
                 "this connection belongs to the parent process; open another one"
@@ -142,16 +149,13 @@ class Client:
         with self._lock:
             if self._closed:
                 raise UnreachableError(self._closed)
-            reply = self._exchange(encode(*args), wait)
-        if isinstance(reply, BerthError):
-            raise reply
-        return reply
+            return self._exchange(requests, wait)
 
-    def _exchange(self, request: bytes, wait: float) -> Any:
+    def _exchange(self, requests: list[bytes], wait: float) -> list[Any]:
         try:
             self._sock.settimeout(wait + self.timeout)
-            self._sock.sendall(request)
-            return self._reader.read()
+            self._sock.sendall(b"".join(requests))
+            return [self._reader.read() for _ in requests]
         except BerthError as e:
             self._close(str(e))
             raise
@@ -391,14 +395,25 @@ class Client:
         """
         return self._enum("ENSURE", name, labels)
 
+    def enums_ensure(self, enums: Mapping[str, Iterable[str]]) -> dict[str, str]:
+        """enum_ensure() for each name with its labels, all together: one round trip to PostgreSQL.
+
+        Returns what each came to. Raises for the first that failed; the others are made all the
+        same.
+        """
+        requests = [encode("ENUM", "ENSURE", name, *_texts(labels)) for name, labels in enums.items()]
+        replies = self._pipeline(requests, _ENUM_WAIT)
+        for reply in replies:
+            if isinstance(reply, BerthError):
+                raise reply
+        return dict(zip(enums, map(str, replies)))
+
     def enum_append(self, name: str, labels: Iterable[str]) -> str:
         """The same; labels that are missing are added at the end: "appended"."""
         return self._enum("APPEND", name, labels)
 
     def _enum(self, verb: str, name: str, labels: Iterable[str]) -> str:
-        if isinstance(labels, str):
-            raise TypeError("labels are several texts, not one")
-        return str(self.command("ENUM", verb, name, *labels, wait=_ENUM_WAIT))
+        return str(self.command("ENUM", verb, name, *_texts(labels), wait=_ENUM_WAIT))
 
     def enums(self) -> list[SharedEnum]:
         """All enum types in the shared schema."""
@@ -489,6 +504,12 @@ class Client:
         """The settings in force whose names match the pattern; secrets read ``***``."""
         found = as_map(self.command("CONFIG", "GET", pattern))
         return {key: str(value) for key, value in found.items()}
+
+
+def _texts(labels: Iterable[str]) -> Iterable[str]:
+    if isinstance(labels, str):
+        raise TypeError("labels are several texts, not one")
+    return labels
 
 
 def _id(lease: LeaseId) -> str:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from collections.abc import Iterable
@@ -58,6 +59,9 @@ def ensure(client: berth.Client, settings: Settings) -> None:
     Raises pytest.UsageError, with the difference when one is there with other labels.
     """
     until = time.monotonic() + settings.wait
+    with contextlib.suppress(berth.BerthError):  # then one by one, to name the one that fails
+        client.enums_ensure(settings.enums)
+        return
     for name, labels in settings.enums.items():
         try:
             _ensure(client, name, labels, until)

@@ -6,5 +6,4 @@ import berth
 
 def ensure(enums):
     with berth.connect() as client:
-        for name, labels in enums.items():
-            client.enum_ensure(name, labels)
+        client.enums_ensure(enums)

@@ -8,6 +8,7 @@ import contextlib
 import io
 import os
 import subprocess
+import sys
 from collections.abc import Callable
 
 import alembic.config
@@ -169,3 +170,39 @@ def psql(start: Start, number: int, dsn: str, script: str) -> None:
     )
     if done.returncode:
         raise RuntimeError(done.stderr)
+
+
+# Django
+
+
+def library(*commands: list[str]) -> None:
+    """`manage.py` of the library, without a process for each command."""
+    import django
+    from django.core.management import call_command
+    from django.db import connection
+
+    sys.path.insert(0, str(APPS / "library"))
+    os.environ["DJANGO_SETTINGS_MODULE"] = "settings"
+    django.setup()
+    for name, *words in commands:
+        call_command(name, *words, verbosity=0, interactive=False)
+    connection.close()
+
+
+def django_migrate(start: Start, number: int, dsn: str) -> None:
+    os.environ["DATABASE_URL"] = dsn
+    start()
+    library(["migrate"])
+
+
+def leased_django(start: Start, number: int, socket: str, run: str) -> None:
+    """Migrates, writes, empties all tables, and goes back to nothing."""
+    with berth.connect(socket) as client:
+        lease = client.acquire(f"gw{number}", run=run, wait=60)
+        django_migrate(start, number, lease.dsn)
+        from shelf.models import Document, Status
+
+        Document.objects.create(status=Status.COMPLETED)
+        assert [d.status for d in Document.objects.all()] == ["completed"]
+        library(["flush"], ["migrate", "shelf", "zero"], ["migrate"])
+        assert not Document.objects.exists()

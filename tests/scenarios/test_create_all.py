@@ -118,6 +118,28 @@ def test_a_suite_of_xdist_workers_passes(berth, tmp_path):
     assert "16 passed" in done.stdout and f"berth: {n} leases" in done.stdout, done.stdout
 
 
+def test_a_template_carries_the_enums_and_each_worker_has_its_own(daemon, pg):
+    """Migrated once; what one worker drops, the others keep."""
+    client = daemon.client()
+    if "TEMPLATE" not in client("HELP", "ACQUIRE"):
+        pytest.skip("this berthd knows no templates")
+    builder = client.acquire("gw0", run="template", template="enums")
+    assert builder.state == "building"
+    contestants.on_metadata(nothing, "sync", builder.dsn, "create_all")
+    client("TEMPLATE", "SEAL", builder.lease)
+
+    leases = [client.acquire(f"gw{n}", run="template", template="enums") for n in range(4)]
+
+    assert {lease.schema for lease in leases} <= set(types_of_that_name(pg))
+    contestants.on_metadata(nothing, "sync", leases[0].dsn, "drop_all")
+    for lease in leases[1:]:
+        contestants.use(lease.dsn)
+    assert leases[0].schema not in types_of_that_name(pg)
+    for lease in leases:
+        client("RELEASE", lease.lease)
+    assert client("TEMPLATE", "DROP", "enums") == "OK"
+
+
 # drop_all
 
 

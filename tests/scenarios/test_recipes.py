@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 from harness.places import REPO
+from harness.resp import as_map
 from racers import APPS
 
 PAGES = {
@@ -80,6 +81,28 @@ def test_migrations_run_once_and_resets_bring_them_back(recipe):
     assert said.count("user 3") == 4
     assert "sealed" in said and "rebuilt" in said
     assert said.split()[-3:-1] == ["ann", "bob"] or said.split()[-2:] == ["ann", "bob"]
+
+
+@pytest.fixture
+def migrations(project):
+    """The page's first migration, as if the section that shows it had been followed."""
+    path = project / "migrations/versions/0001_users.py"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(first_file("migrations/versions/0001_users.py"))
+
+
+def test_enums_that_a_template_carries(recipe, migrations, daemon, pg):
+    if "TEMPLATE" not in daemon.client()("HELP", "ACQUIRE"):
+        pytest.skip("this berthd knows no templates")
+    try:
+        said = recipe("Enums in each worker's schema, migrated once")
+
+        assert said.count("migrating\n") == 1 and said.count("doctor\n") == 3, said
+        assert pg.one("SELECT to_regtype('public.userrole') IS NULL")
+    finally:
+        client = daemon.client()
+        for row in map(as_map, client("TEMPLATE", "LIST")):
+            client("TEMPLATE", "DROP", row.key)
 
 
 def test_one_database_that_many_migrate(recipe, pg):

@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: MIT
+"""Django's way to the library, whose database $DATABASE_URL names."""
+
+import os
+import sys
+
+from django.core.management import execute_from_command_line
+
+os.environ["DJANGO_SETTINGS_MODULE"] = "settings"
+execute_from_command_line(sys.argv)

@@ -13,6 +13,11 @@ enum { FLOW_TRIES = 6 /* flow.c's first and five more */ };
 #define TYPE_OF_NAME "FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace" \
                      " WHERE n.nspname = %L AND t.typname = %L AND t.typcategory <> 'A'"
 
+/* Those that want what no other one before them wants. */
+#define FOREACH_FIRST(ask, talk)                       \
+	TAILQ_FOREACH(ask, &(talk)->asks, link)        \
+		if (!(ask)->like)
+
 /* ---- the lock ---- */
 
 /* The runner of flows tries a lock timeout again; none of the tries may last as long as a transaction. */
@@ -54,19 +59,45 @@ keep_lock(void *ctx, const PGresult *result, struct berth_error *e)
 /* ---- looking ---- */
 
 static void
+add_names(const struct enum_talk *talk, struct sql *sql)
+{
+	const struct enum_ask *ask;
+
+	FOREACH_FIRST(ask, talk)
+		sql_add(sql, "%s%L", ask == TAILQ_FIRST(&talk->asks) ? "" : ", ", ask->want.name);
+}
+
+static void
 look(void *ctx, struct sql *sql)
 {
 	const struct enum_talk *talk = ctx;
-	const struct enum_ask *ask;
 
 	sql_add(sql,
 	        "SELECT t.typname, t.typtype, l.enumlabel FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace"
 	        " LEFT JOIN pg_enum l ON l.enumtypid = t.oid WHERE n.nspname = %L AND t.typcategory <> 'A'"
 	        " AND t.typname IN (",
 	        talk->config->enum_schema);
-	TAILQ_FOREACH(ask, &talk->asks, link)
-		sql_add(sql, "%s%L", ask == TAILQ_FIRST(&talk->asks) ? "" : ", ", ask->want.name);
+	add_names(talk, sql);
 	sql_add(sql, ") ORDER BY t.typname, l.enumsortorder");
+}
+
+static bool
+appends(const struct enum_talk *talk)
+{
+	const struct enum_ask *ask;
+
+	TAILQ_FOREACH(ask, &talk->asks, link)
+		if (ask->append)
+			return true;
+	return false;
+}
+
+/* What was there matters only to tell what was appended. */
+static void
+look_before(void *ctx, struct sql *sql)
+{
+	if (appends(ctx))
+		look(ctx, sql);
 }
 
 /* The labels of a type, of which `there` takes as many as it can; returns how many there are, -1 if
@@ -110,6 +141,11 @@ judge(const struct enum_talk *talk, struct enum_ask *ask, const PGresult *result
 	struct enum_def there;
 
 	ask->no.code = BERTH_OK;
+	if (ask->like) {
+		ask->is_there = ask->like->is_there;
+		ask->no = ask->like->no;
+		return;
+	}
 	ask->after = read_labels(result, ask->want.name, &there);
 	ask->is_there = ask->after != -1;
 	if (ask->after == -2)
@@ -131,6 +167,25 @@ keep_after(void *ctx, const PGresult *result, struct berth_error *e)
 }
 
 /* ---- making ---- */
+
+/* Nothing to do is the usual case, and one question then. */
+static void
+add_short_cut(const struct enum_talk *talk, struct sql *body)
+{
+	const struct enum_ask *ask;
+	int names = 0;
+
+	if (!talk->furnished || appends(talk))
+		return;
+	FOREACH_FIRST(ask, talk)
+		names++;
+	sql_add(body,
+	        " IF (SELECT count(*) FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace"
+	        " WHERE n.nspname = %L AND t.typcategory <> 'A' AND t.typname IN (",
+	        talk->config->enum_schema);
+	add_names(talk, body);
+	sql_add(body, ")) = %d THEN RETURN; END IF;", names);
+}
 
 /* Leases find the types by their names and may use them, whatever the defaults of the database are. */
 static void
@@ -208,8 +263,9 @@ make(void *ctx, struct sql *sql)
 	int number = 0;
 
 	sql_add(&body, "BEGIN");
+	add_short_cut(talk, &body);
 	add_schema(schema, &body);
-	TAILQ_FOREACH(ask, &talk->asks, link) {
+	FOREACH_FIRST(ask, talk) {
 		add_creation(schema, ask, number++, &body);
 		if (ask->append)
 			add_appending(schema, ask, &body);
@@ -233,7 +289,8 @@ keep_made(void *ctx, const PGresult *result, struct berth_error *e)
 	char mark[16];
 	int number = 0;
 
-	TAILQ_FOREACH(ask, &talk->asks, link) {
+	talk->furnished = true;
+	FOREACH_FIRST(ask, talk) {
 		snprintf(mark, sizeof mark, ",%d,", number++);
 		ask->made = strstr(flow_cell(result, 0, 0), mark) != NULL;
 	}
@@ -243,7 +300,7 @@ keep_made(void *ctx, const PGresult *result, struct berth_error *e)
 const struct flow_step enum_talk_steps[] = {
 	{ "begin", begin },
 	{ "take the lock", take_lock, keep_lock },
-	{ "look what is there", look, keep_before },
+	{ "look what is there", look_before, keep_before },
 	{ "make what is missing", make },
 	{ "look at it", look, keep_after },
 	{ "hear what was made", ask_made, keep_made, .wait = true },

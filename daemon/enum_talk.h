@@ -28,6 +28,7 @@ typedef void enum_done(void *arg, enum enum_outcome outcome, const struct berth_
 struct enum_ask {
 	struct enum_def want;
 	bool append;           /* add the labels that are missing */
+	struct enum_ask *like; /* the one of the conversation that wants the very same; NULL: none before it */
 	bool alone;            /* it takes no others along: with them it did not go */
 	int again;             /* how often it was begun anew */
 	bool is_there, made;   /* afterwards; by us */
@@ -42,6 +43,7 @@ TAILQ_HEAD(enum_asks, enum_ask);
 struct enum_talk {
 	const struct config *config; /* borrowed */
 	struct enum_asks asks;
+	bool furnished;              /* the schema is there, and leases may use it */
 	bool locked;                 /* this time we had the lock */
 	char holder[256];            /* who stood in the way: "pid 4711 (psql) as alice" */
 };

@@ -169,16 +169,21 @@ on_talked(void *ctx, const struct berth_error *e, const char *sqlstate)
 
 /* Two that want different things of one name take two conversations, in the order in which they came. */
 static bool
-goes_along(const struct enums *enums, const struct enum_ask *ask)
+goes_along(const struct enums *enums, struct enum_ask *ask)
 {
-	const struct enum_ask *other;
+	struct enum_ask *other;
 
+	ask->like = NULL;
+	ask->made = false;
 	if (ask->alone)
 		return TAILQ_EMPTY(&enums->talk.asks);
-	TAILQ_FOREACH(other, &enums->talk.asks, link)
-		if (strcmp(other->want.name, ask->want.name) == 0
-		    && (other->append || ask->append || enum_def_compare(&ask->want, &other->want, NULL) < 0))
+	TAILQ_FOREACH(other, &enums->talk.asks, link) {
+		if (strcmp(other->want.name, ask->want.name) != 0)
+			continue;
+		if (other->append || ask->append || enum_def_compare(&ask->want, &other->want, NULL) < 0)
 			return false;
+		ask->like = other->like ? other->like : other;
+	}
 	for (other = TAILQ_FIRST(&enums->waiting); other != ask; other = TAILQ_NEXT(other, link))
 		if (strcmp(other->want.name, ask->want.name) == 0)
 			return false;
@@ -318,6 +323,7 @@ enums_down(struct enums *enums)
 {
 	enums->up = false;
 	enums->ready = false;
+	enums->talk.furnished = false;
 	event_del(enums->check);
 	berth_error_set(&enums->why, BERTH_UNAVAILABLE, "not looked yet");
 }

@@ -44,6 +44,9 @@ class Sizes:
     kills: Rounds = Rounds(50, 20)
     orphans: Rounds = Rounds(5, 15)
     leaked: tuple[tuple[int, int], ...] = ((5, 40), (40, 10), (200, 2))  # tables, schemas
+    enums: Rounds = Rounds(15, 8)
+    gate: Rounds = Rounds(15, 15)
+    onces: int = 10  # of each program in a round of `gate`
 
 
 FULL = Sizes()
@@ -65,4 +68,7 @@ QUICK = Sizes(
     kills=Rounds(10, 2),
     orphans=Rounds(1, 0),
     leaked=((5, 20), (40, 5)),
+    enums=Rounds(5, 1),
+    gate=Rounds(5, 2),
+    onces=5,
 )

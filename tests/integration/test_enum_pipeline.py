@@ -4,6 +4,7 @@
 import pytest
 
 from harness import eventually
+from harness.pg_proxy import PgProxy
 from harness.resp import ReplyError, encode
 from test_enums import FIVE, LOCK, drop_enums, enums, waiting_for_lock
 
@@ -43,6 +44,28 @@ def test_all_that_one_connection_sends_at_once_is_one_conversation(daemon, count
     assert (first, second) == (["created"] * count, ["exists"] * count)
     assert conversations(client) == before + 2
     assert len(enums(client)) == count
+
+
+@pytest.fixture
+def tap(pg):
+    proxy = PgProxy(pg)
+    yield proxy
+    proxy.close()
+
+
+def test_five_are_one_round_trip_on_the_wire(tap, make_daemon):
+    """PostgreSQL hears one Sync, behind everything else, whether it has to make them or not."""
+    client = make_daemon(pg_dsn=tap.dsn(), pool_schemas=0).ready().client()
+    asked = [ensure(name, *labels) for name, labels in FIVE.items()]
+    for outcome in ("created", "exists"):
+        tap.forget()
+        assert pipeline(client, *asked) == [outcome] * 5
+
+        talks = [wire for wire in tap.messages() if any("pg_advisory" in text for _, text in wire)]
+
+        assert len(talks) == 1
+        kinds = [kind for kind, _ in talks[0]]
+        assert kinds.count("S") == 1 and kinds[-1] == "S" and kinds.count("E") >= 4
 
 
 def test_requests_that_come_while_a_conversation_waits_go_into_the_next_one(daemon, pg):

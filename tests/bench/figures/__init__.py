@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from bench.figures import crowd, killed, memory, orphans, ping, start, sustained, warm
+from bench.figures import crowd, enums, gate, killed, memory, orphans, ping, start, sustained, warm
 
 FIGURES: dict[str, ModuleType] = {
     "ping": ping,
@@ -16,4 +16,6 @@ FIGURES: dict[str, ModuleType] = {
     "start": start,
     "killed": killed,
     "orphans": orphans,
+    "enums": enums,
+    "gate": gate,
 }

@@ -59,6 +59,7 @@ enum config_flags {
 	TEXT(enum_schema, "public", 0, "schema of the shared enum types")                             \
 	NUMBER(enum_lock, 12345, -2147483647, 2147483647, "advisory lock under which enums are made")  \
 	NUMBER(enum_wait_ms, 30000, 100, 3600000, "ms to wait for that lock")                          \
+	NUMBER(enum_check_ms, 5000, 100, 86400000, "ms between two looks whether the configured enums are there") \
 	NUMBER(drain_ms, 30000, 0, 3600000, "ms that SHUTDOWN waits for leases, and then for their ends") \
 	TEXT(log_level, "info", 0, "error, warn, info or debug")                                       \
 	NUMBER(log_priorities, 0, 0, 1, "1: the journal's <n> in front of each line")

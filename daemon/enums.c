@@ -13,7 +13,7 @@
 #include "daemon/pg/pg.h"
 
 /* SCAN_MAX: of those that wait, so that a long queue for one name costs little. */
-enum { BATCH_MAX = 64, SCAN_MAX = 256, CHECK_MS = 5000, AGAIN_MAX = 100 };
+enum { BATCH_MAX = 64, SCAN_MAX = 256, AGAIN_MAX = 100 };
 
 static void talk(struct enums *enums);
 
@@ -242,7 +242,8 @@ enums_ensure(struct enums *enums, const struct enum_def *def, bool append, enum_
 static void
 check_later(struct enums *enums)
 {
-	struct timeval delay = { .tv_sec = CHECK_MS / 1000 };
+	int ms = enums->config->enum_check_ms;
+	struct timeval delay = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
 
 	event_add(enums->check, &delay);
 }

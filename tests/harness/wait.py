@@ -14,6 +14,9 @@ T = TypeVar("T")
 # Under valgrind or on a busy machine all takes longer: BERTH_TEST_SLOW=10 stretches deadlines.
 SLOW = float(os.environ.get("BERTH_TEST_SLOW", "5" if "BERTHD_WRAPPER" in os.environ else "1"))
 
+# What is left to chance is repeated more often than every change can wait for: BERTH_TEST_LONG=1.
+LONG = os.environ.get("BERTH_TEST_LONG") == "1"
+
 
 def _source(fn: Callable) -> str:
     try:

@@ -11,7 +11,7 @@ import redis
 
 from harness import eventually
 from harness.resp import Client, ReplyError, as_map
-from harness.wait import SLOW, stays
+from harness.wait import LONG, SLOW, stays
 
 
 def error_of(client, *words) -> ReplyError:
@@ -187,7 +187,7 @@ def under_load(daemon, hurt):
         holder.start()
     try:
         eventually(lambda: all(h.grants > 0 for h in holders), 30)
-        for _ in range(2):
+        for _ in range(3 if LONG else 1):
             hurt()
             before = [h.grants for h in holders]
             eventually(

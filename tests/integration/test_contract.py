@@ -75,9 +75,11 @@ def unavailable(make_daemon, **_):
 
 
 def timeout(make_daemon, **_):
-    """The first request must come within FIRST_REQUEST_MS."""
-    client = make_daemon().client(greet=False)
-    return client.read_or_eof(30)
+    """Somebody has the lock under which enums are made."""
+    daemon = make_daemon(enum_wait_ms=100).ready()
+    with daemon.pg.connect() as helper:
+        helper.execute("SELECT pg_advisory_lock(12345)")
+        return code_of(daemon.client(), "ENUM", "ENSURE", "mood", "sad")
 
 
 def pgerr(make_daemon, make_pg, **_):

@@ -225,7 +225,7 @@ def test_configured_enums_are_there_before_the_first_lease(make_daemon, tmp_path
 
 
 def test_a_configured_enum_that_was_dropped_by_hand_comes_back(make_daemon, tmp_path, pg):
-    daemon = configured(make_daemon, tmp_path, "color = red, green\n")
+    daemon = configured(make_daemon, tmp_path, "color = red, green\n", enum_check_ms=200)
     client = daemon.ready().client()
     pg.sql("DROP TYPE public.color")
     eventually(lambda: enums(client) == {"color": ["red", "green"]}, 15)
@@ -242,7 +242,7 @@ def test_configured_enums_come_back_with_postgresql(make_daemon, tmp_path, own_p
 
 def test_no_lease_is_granted_while_a_configured_enum_drifts(make_daemon, tmp_path, pg):
     pg.sql("CREATE TYPE public.color AS ENUM ('blue')")
-    daemon = configured(make_daemon, tmp_path, "color = red\n")
+    daemon = configured(make_daemon, tmp_path, "color = red\n", enum_check_ms=200)
     client = daemon.client()
     eventually(lambda: refused(client, "ACQUIRE", "gw0").code == "DRIFT")
     e = refused(client, "ACQUIRE", "gw0")

@@ -220,17 +220,22 @@ def test_a_run_may_go_on_over_another_connection_and_then_lives_with_that(make_d
 
 
 def test_news_of_this_runners_clients_are_heard_at_once(daemon):
-    """Of many that wait each looks seldom: they are told."""
+    """Of a hundred that wait each looks every two seconds: they are told."""
     one = daemon.ready().client()
-    fence = enter(one, "migrate").fence
     others = [daemon.client() for _ in range(100)]
-    for other in others:
-        other.send("ONCE", "ENTER", "migrate", "WAIT", 60000)
-    daemon.client()  # it has been served: so have those before it
-    began = time.monotonic()
-    one("ONCE", "DONE", "migrate", fence)
-    assert {as_map(other.read()).state for other in others} == {"done"}
-    assert time.monotonic() - began < 1.5 * SLOW
+
+    def seconds_to_hear() -> float:
+        fence = enter(one, "migrate").fence
+        for other in others:
+            other.send("ONCE", "ENTER", "migrate", "WAIT", 60000)
+        daemon.client()  # it has been served: so have those before it
+        began = time.monotonic()
+        one("ONCE", "DONE", "migrate", fence)
+        assert {as_map(other.read()).state for other in others} == {"done"}
+        one("ONCE", "FORGET", "migrate")
+        return time.monotonic() - began
+
+    assert any(seconds_to_hear() < 1 for _ in range(6))
 
 
 def test_64_callers_on_two_runners_run_it_once(make_daemon):

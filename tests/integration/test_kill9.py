@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Half a minute of SIGKILL at random points, daemons included; chaos/kill9.py does it for hours."""
+"""A moment of SIGKILL at random points, daemons included; chaos/kill9.py does it for hours."""
 
 import os
 import random
+
+from harness.wait import LONG
 
 
 def test_kill_9_at_random_points_leaves_nothing():
@@ -12,7 +14,7 @@ def test_kill_9_at_random_points_leaves_nothing():
     print("seed", seed)
     chaos = Chaos(seed)
     try:
-        assert chaos.run(12) == []
-        assert chaos.count["leases"] > 5, chaos.count
+        assert chaos.run(60 if LONG else 6) == []
+        assert chaos.count["leases"] > 3, chaos.count
     finally:
         chaos.close()

@@ -91,7 +91,7 @@ def fails_without_berth(request):
     """fails_without_berth(attempt, …): attempt() → errors; some attempt must have some.
 
     Each error has one of the expected texts; one of all has `must`. Shortly: at most 8 attempts
-    until that is so. BERTH_SCENARIOS=long: 20, and the rate is told.
+    until that is so. BERTH_TEST_LONG=1: 20, and the rate is told.
     """
 
     def demonstrate(attempt, *expected: str, must: str = "") -> list[str]:

@@ -9,10 +9,11 @@ import pytest
 import redis
 
 from harness import eventually
+from harness.wait import LONG
 
 QUICK = {"grace": 900, "heartbeat": 250, "deadline": 3000}
 FOREIGN = {2: "they", 5: "were", 9: "here"}
-SECONDS = float(os.environ.get("BERTH_TEST_SECONDS", "12"))
+SECONDS = float(os.environ.get("BERTH_TEST_SECONDS", "30" if LONG else "5"))
 
 # Atomically: nobody's keys are here, and now mine are.
 SIGN = "if redis.call('DBSIZE') > 0 then return redis.call('GET', 'owner') or 'foreign' end redis.call('SET', 'owner', ARGV[1]) return ARGV[1]"
@@ -196,7 +197,7 @@ def test_two_runners_never_hold_one_database(foreign, restarts, make_redis, make
     except (AssertionError, redis.RedisError) as e:
         raise AssertionError(f"{e}\n" + "\n".join(world.trace[-40:])) from e
     print(steps, world.counts)
-    assert world.counts["claimed"] > 50 and world.counts["ended"] > 20
+    assert world.counts["claimed"] > 25 and world.counts["ended"] > 10
 
     world.resume_all()
     while any(world.asked.get(r.id) for r in world.runners):  # not eventually(): what is wrong must be heard

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* berth enum: shared enum types, made once for everybody. */
+#include <errno.h>
 #include <libsmartcols/libsmartcols.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
+#include <unistd.h>
 
 #include "client/cli/command.h"
 #include "client/cli/complain.h"
@@ -11,6 +15,8 @@
 #include "client/cli/rows.h"
 #include "client/cli/session.h"
 #include "proto/limits.h"
+
+enum { PATIENCE_MS = 500 };
 
 /* clang-format off */
 static const struct rows_column columns[] = {
@@ -53,6 +59,27 @@ list(const struct invocation *asked)
 	return 0;
 }
 
+/* The daemon may have to wait for somebody: a person should know why nothing moves. */
+static void
+say_that_it_waits(int sig)
+{
+	static const char text[] = "berth: waiting for others that make types or hold their lock\n";
+	int error = errno;
+
+	if (write(STDERR_FILENO, text, sizeof text - 1) < 0)
+		errno = EIO;
+	errno = error;
+}
+
+static void
+patience(int ms)
+{
+	struct itimerval timer = { .it_value = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 } };
+
+	sigaction(SIGALRM, &(struct sigaction){ .sa_handler = say_that_it_waits }, NULL);
+	setitimer(ITIMER_REAL, &timer, NULL);
+}
+
 static int
 make(const struct invocation *asked, const char *verb)
 {
@@ -68,7 +95,9 @@ make(const struct invocation *asked, const char *verb)
 		                      LIMIT_REQUEST_ARGS - 3);
 	for (int i = 1; i < asked->argc; i++)
 		argv[argc++] = asked->argv[i];
+	patience(PATIENCE_MS);
 	status = ask(asked, argc, argv, &reply);
+	patience(0);
 	if (status)
 		return status;
 	if (asked->json)

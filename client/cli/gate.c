@@ -139,7 +139,7 @@ show(struct visit *visit)
 	char spent[DURATION_TEXT_MAX], age[DURATION_TEXT_MAX], text[1024], since[48] = "";
 
 	duration_show((now_in_ms() - visit->began) / 1000 * 1000, spent);
-	duration_show(visit->last.age_ms / 1000 * 1000, age);
+	duration_show((visit->last.age_ms / 1000 + 1) * 1000, age); /* it has grown since */
 	if (visit->waiting.terminal)
 		snprintf(since, sizeof since, " %s", spent);
 	if (visit->away_since)

@@ -37,6 +37,16 @@ def test_other_labels_are_drift_and_append_adds_what_is_missing(berth):
     assert berth.ok("enum", "ensure", "mood", "sad", "ok", "happy") == "exists\n"
 
 
+def test_a_wait_for_somebody_elses_lock_is_told(daemon, berth):
+    with daemon.pg.connect() as helper:
+        helper.execute("SELECT pg_advisory_lock(12345)")
+        one = berth.start("enum", "ensure", "mood", "sad")
+        assert one.stderr.readline() == "berth: waiting for others that make types or hold their lock\n"
+        helper.execute("SELECT pg_advisory_unlock(12345)")
+    assert one.communicate(timeout=30) == ("created\n", "")
+    assert one.returncode == 0
+
+
 def test_names_and_labels_are_taken_as_they_are(daemon, berth):
     assert berth.ok("enum", "ensure", "Odd Name", "--", *NASTY) == "created\n"
 

@@ -133,6 +133,7 @@ def test_who_waits_is_told_who_runs_it_in_one_line_after_half_a_second(berth, ru
     assert line.startswith(f"berth: waiting: other is being run by {HOST} pid {three.pid}, for "), (
         line
     )
+    assert line.rstrip().endswith("s") and not line.rstrip().endswith("ms"), line
     assert (end(three)[0], end(four)[0]) == (0, 0)
 
 

@@ -12,6 +12,7 @@ import sqlalchemy.exc
 from racers import APPS, LONG
 
 WORKERS = 8
+XDIST = WORKERS if LONG else 3
 RACE = ("pg_type_typname_nsp_index", "pg_class_relname_nsp_index", "already exists", "deadlock")
 
 # What a drop_all in somebody else's tables looks like to those that use them.
@@ -102,20 +103,35 @@ def test_shared_tables_behind_the_gate_are_made_once(berth, pg, new_database, pa
     passes_with_berth(attempt)
 
 
-def test_a_suite_of_xdist_workers_passes(berth, tmp_path):
-    """The whole as a person would run it: pytest -n 8 --berth."""
-    n = WORKERS if LONG else 3
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-n", str(n), "--berth", "-p", "no:cacheprovider"]
+def suite(tmp_path, env, *words) -> subprocess.CompletedProcess:
+    """The whole as a person would run it: pytest -n 8."""
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-n", str(XDIST), "-p", "no:cacheprovider", *words]
         + ["-c", str(APPS / "suite" / "pytest.ini"), str(APPS / "suite")],
-        env=berth.env | {"PYTHONPATH": str(APPS)},
+        env=env | {"PYTHONPATH": str(APPS)},
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=110,
     )
+
+
+@pytest.mark.skipif(not LONG, reason="BERTH_TEST_LONG=1: eight Pythons more often than once")
+def test_without_berth_a_suite_of_xdist_workers_fails(
+    berth, pg, new_database, tmp_path, fails_without_berth
+):
+    def attempt():
+        done = suite(tmp_path, berth.env | {"DATABASE_URL": pg.dsn(db=new_database())})
+        return [done.stdout] if done.returncode else []
+
+    fails_without_berth(attempt, *PULLED, "duplicate key")
+
+
+def test_a_suite_of_xdist_workers_passes(berth, tmp_path):
+    done = suite(tmp_path, berth.env, "--berth")
+
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "16 passed" in done.stdout and f"berth: {n} leases" in done.stdout, done.stdout
+    assert "16 passed" in done.stdout and f"berth: {XDIST} leases" in done.stdout, done.stdout
 
 
 def test_a_template_carries_the_enums_and_each_worker_has_its_own(daemon, pg):

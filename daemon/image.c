@@ -323,17 +323,6 @@ write_definitions(const struct image *image, const char *text, const char *slot,
 	free(renamed);
 }
 
-/* What its role has: functions that name nothing in full find what they found when it was made. */
-void
-image_write_path(const char *slot, struct sql *sql)
-{
-	struct sql path = { 0 };
-
-	sql_add(&path, "%I, public", slot);
-	sql_add(sql, "SELECT pg_catalog.set_config('search_path', %L, true)", path.text);
-	sql_fini(&path);
-}
-
 void
 image_write_before(const struct image *image, const char *slot, struct sql *sql)
 {

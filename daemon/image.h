@@ -75,7 +75,6 @@ bool image_equal(const struct image *one, const struct image *other, char *why, 
 
 /* The statements that fill the schema `slot`, which is empty, one statement each (nothing where there is
  * nothing to do). To be run by the slot's own role, in this order, in one transaction. */
-void image_write_path(const char *slot, struct sql *sql);
 void image_write_before(const struct image *image, const char *slot, struct sql *sql);
 void image_write_rows(const struct image *image, const char *slot, struct sql *sql);
 void image_write_after(const struct image *image, const char *slot, struct sql *sql);

@@ -343,7 +343,7 @@ set_path(void *ctx, struct sql *sql)
 {
 	const struct reset *reset = ctx;
 
-	image_write_path(reset->slot->name, sql);
+	slot_role_path(reset->site, reset->slot, sql);
 }
 
 static void

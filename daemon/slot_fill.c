@@ -9,9 +9,11 @@
 #include "daemon/pg/guest.h"
 #include "daemon/slot.h"
 #include "daemon/slot_guest.h"
+#include "daemon/slot_role.h"
 
 struct slot_fill {
 	struct flow flow;
+	const struct slot_site *site;
 	struct slot *slot;
 	struct image *image;
 	struct baseline *baseline;
@@ -32,7 +34,7 @@ set_path(void *ctx, struct sql *sql)
 {
 	const struct slot_fill *fill = ctx;
 
-	image_write_path(fill->slot->name, sql);
+	slot_role_path(fill->site, fill->slot, sql);
 }
 
 static void
@@ -190,8 +192,8 @@ start(const struct slot_site *site, struct slot *slot, struct image *image, cons
 
 	if (!fill)
 		abort();
-	*fill = (struct slot_fill){ .slot = slot, .image = image_ref(image), .baseline = baseline_new(image),
-		                    .done = done, .arg = arg };
+	*fill = (struct slot_fill){ .site = site, .slot = slot, .image = image_ref(image),
+		                    .baseline = baseline_new(image), .done = done, .arg = arg };
 	fill->flow = (struct flow){ .steps = steps, .subject = slot->name, .ctx = fill, .done = on_done };
 	slot_open_guest(site, slot);
 	guest_run(slot->guest, &fill->flow);

@@ -70,6 +70,19 @@ add_search_path_kept(const struct slot_site *site, struct sql *sql)
 }
 
 void
+slot_role_path(const struct slot_site *site, const struct slot *slot, struct sql *sql)
+{
+	struct sql path = { 0 };
+
+	sql_add(&path, "%I, ", slot->name);
+	if (shares_elsewhere(site))
+		sql_add(&path, "%I, ", site->config->enum_schema);
+	sql_add(&path, "public");
+	sql_add(sql, "SELECT pg_catalog.set_config('search_path', %L, true)", path.text);
+	sql_fini(&path);
+}
+
+void
 slot_role_settings(const struct slot_site *site, const struct slot *slot, struct sql *sql)
 {
 	struct sql body = { 0 };

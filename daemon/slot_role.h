@@ -11,6 +11,9 @@ void slot_role_create(const struct slot_site *site, const struct slot *slot, str
 void slot_role_join(const struct slot_site *site, const struct slot *slot, struct sql *sql);
 /* Exactly the settings that berth gives a role, whatever it had (a role may set some for itself). */
 void slot_role_settings(const struct slot_site *site, const struct slot *slot, struct sql *sql);
+/* Sets, until the transaction ends, the search_path that the role has: functions that name nothing in full
+ * find what they found when they were made. */
+void slot_role_path(const struct slot_site *site, const struct slot *slot, struct sql *sql);
 /* A condition: whether the role's settings are others. */
 void slot_role_settings_differ(const struct slot_site *site, const struct slot *slot, struct sql *sql);
 /* slot->password becomes the role's, with the right to log in. */

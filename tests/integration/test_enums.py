@@ -292,6 +292,34 @@ def test_leases_find_the_types_of_another_schema_by_their_names_alone(make_daemo
         session.execute("CREATE TABLE shared.t (i int)")
 
 
+def test_a_template_is_filled_where_its_functions_find_the_types_of_another_schema(
+    make_daemon, shared
+):
+    """An index on what a function says: it runs while the rows are written."""
+    daemon = make_daemon(enum_schema=shared)
+    client = daemon.ready().client()
+    client("ENUM", "ENSURE", "color", "red", "green")
+    builder = client.acquire("gw0", template="colors")
+    daemon.sql(builder).execute(
+        "CREATE FUNCTION is_red(t text) RETURNS bool IMMUTABLE LANGUAGE plpgsql"
+        " AS $$ BEGIN RETURN t::color = 'red'; END $$;"
+        "CREATE TABLE t AS SELECT 'red'::text AS c; CREATE INDEX ON t (is_red(c))"
+    )
+    client("TEMPLATE", "SEAL", builder.lease)
+
+    leases = [client.acquire(f"gw{n}", template="colors") for n in range(3)]
+
+    for lease in leases:
+        session = daemon.sql(lease)
+        assert session.execute("SELECT c::color::text FROM t WHERE is_red(c)").fetchall() == [("red",)]
+        session.execute("INSERT INTO t VALUES ('green')")
+        session.close()
+        assert as_map(client("RESET", lease.lease)).rebuilt == 0
+        assert daemon.sql(lease).execute("SELECT count(*) FROM t").fetchone() == (1,)
+        client("RELEASE", lease.lease)
+    assert client("TEMPLATE", "DROP", "colors") == "OK"
+
+
 def test_leases_may_use_the_types_where_the_public_may_use_none_by_default(daemon, pg):
     """A hardened database: ALTER DEFAULT PRIVILEGES … REVOKE USAGE ON TYPES FROM PUBLIC."""
     pg.sql("ALTER DEFAULT PRIVILEGES FOR ROLE berthd REVOKE USAGE ON TYPES FROM PUBLIC")

@@ -144,10 +144,24 @@ on_holder(void *ctx, const struct berth_error *e, const char *sqlstate)
 	over(enums);
 }
 
+/* 42501: what a person has to do is no secret. */
+static const struct berth_error *
+advise(const struct enums *enums, const struct berth_error *e, const char *sqlstate, struct berth_error *ret)
+{
+	const char *schema = enums->config->enum_schema;
+
+	if (!e || strcmp(sqlstate, "42501") != 0)
+		return e;
+	berth_error_set(ret, e->code, "%.250s; berthd must own what it changes, and needs GRANT CREATE ON SCHEMA %s TO %s,"
+	                " or an enum_schema that it may make itself", e->message, schema, pg_facts(enums->pg)->user);
+	return ret;
+}
+
 static void
 on_talked(void *ctx, const struct berth_error *e, const char *sqlstate)
 {
 	struct enums *enums = enums_of(ctx);
+	struct berth_error advised;
 
 	if (e && strcmp(sqlstate, "55P03") == 0) {
 		if (clock_now() - enums->began < clock_ms(enums->config->enum_wait_ms))
@@ -161,7 +175,7 @@ on_talked(void *ctx, const struct berth_error *e, const char *sqlstate)
 	else if (is_worth_another(enums, e, sqlstate))
 		put_back(enums, may_go_better, true);
 	if (e)
-		answer_all(enums, e);
+		answer_all(enums, advise(enums, e, sqlstate, &advised));
 	else
 		answer_rest(enums);
 	over(enums);

@@ -47,6 +47,28 @@ def test_every_test_finds_the_types_and_they_stay(real, daemon, count):
 
 
 @pytest.mark.parametrize("count", [0, 2])
+def test_a_suite_whose_enums_stand_in_its_code_asks_for_the_fixture(project, daemon, count):
+    project.env["BERTH_SOCKET"] = str(daemon.ready().socket)
+    project.options.append("--berth")
+    project.write("test_types.py", TESTS)
+    project.write(
+        "conftest.py",
+        """
+        import pytest
+
+        @pytest.fixture(scope="session", autouse=True)
+        def types(berth_enums):
+            made = berth_enums({"mood": ["sad", "a, b", 'say "x"'], "unit": ("kg",)})
+            assert set(made) == {"mood", "unit"} and set(made.values()) <= {"created", "exists"}
+        """,
+    )
+    try:
+        project.run("-n", count).passed(8)
+    finally:
+        daemon.pg.sql("DROP TYPE IF EXISTS mood, unit CASCADE")
+
+
+@pytest.mark.parametrize("count", [0, 2])
 def test_other_labels_end_the_run_with_the_difference_said_once(real, daemon, count):
     daemon.pg.sql("CREATE TYPE mood AS ENUM ('sad')")
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -67,6 +67,12 @@ class Holder:
         except berth.BerthError as e:
             raise pytest.UsageError(f"berth: {self.worker} got no lease: {e.code} {e}") from None
         return lease
+
+    def enums_ensure(self, wanted: Mapping[str, Iterable[str]]) -> dict[str, str]:
+        """For the fixture berth_enums."""
+        if self._client is None:
+            raise berth.UnreachableError("the lease was given back already")
+        return self._client.enums_ensure(wanted)
 
     def _wait_for(self, client: berth.Client, key: str | None) -> berth.Lease:
         """While somebody else builds the template no time passes; the daemon limits that."""

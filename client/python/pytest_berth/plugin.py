@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import pytest
@@ -147,6 +147,17 @@ def berth_template(pytestconfig: pytest.Config) -> Template | None:
 def berth_baseline(pytestconfig: pytest.Config) -> None:
     """Resets bring back what is there when the session-scoped fixtures are done."""
     holder_of(pytestconfig).resets.want_baseline()
+
+
+@pytest.fixture(scope="session")
+def berth_enums(
+    pytestconfig: pytest.Config,
+) -> Callable[[Mapping[str, Iterable[str]]], dict[str, str]]:
+    """Makes shared enum types that are not there: call it with their names and labels.
+
+    For a suite whose enums stand in its code; otherwise list them in the ini file (berth_enums).
+    """
+    return holder_of(pytestconfig).enums_ensure
 
 
 @pytest.fixture

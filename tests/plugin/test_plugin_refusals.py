@@ -15,7 +15,7 @@ from fake_berthd import Refusal
 from harness import eventually
 from harness.wait import SLOW
 
-COUNTS = pytest.mark.parametrize("count", ["0", "4"])
+COUNTS = pytest.mark.parametrize("count", ["0", "2"])
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def test_while_it_waits_it_says_for_what(project, fake, count):
     ],
 )
 def test_a_setting_that_cannot_be_followed_is_refused(project, fake, setting, says):
-    assert says in refused(project.run("-o", setting, "-n", "4"))
+    assert says in refused(project.run("-o", setting, "-n", "2"))
     assert "ACQUIRE" not in fake.verbs()
 
 

@@ -8,6 +8,7 @@ from harness import eventually
 from harness.cli import Cli
 from harness.resp import Map
 from test_cli import says
+from test_cli_template import no_templates
 
 SEED = "CREATE TABLE t (id serial PRIMARY KEY, v text); INSERT INTO t (v) VALUES ('a'), ('b')"
 ROWS = "SELECT string_agg(id || v, ' ' ORDER BY id) FROM t"
@@ -18,8 +19,7 @@ def berth(daemon):
     cli = Cli(daemon.ready().socket)
     yield cli
     cli.close()
-    for row in cli.json("template", "ls"):
-        cli.ok("template", "drop", row["key"])
+    eventually(lambda: no_templates(cli))
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ CONFIGURATIONS = "(SELECT oid FROM pg_ts_config WHERE cfgnamespace = %(ns)s)"
 SCOPES = {
     "pg_namespace": "c.oid = %(ns)s",
     "pg_class": "c.relnamespace = %(ns)s",
-    "pg_attribute": f"c.attrelid IN {CLASSES} AND NOT c.attisdropped AND c.attnum > 0",
+    "pg_attribute": f"c.attrelid IN {CLASSES} AND NOT c.attisdropped AND (c.attnum > 0 OR c.attacl IS NOT NULL)",
     "pg_attrdef": f"c.adrelid IN {CLASSES}",
     "pg_constraint": "c.connamespace = %(ns)s",
     "pg_index": f"c.indrelid IN {CLASSES}",

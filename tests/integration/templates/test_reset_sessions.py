@@ -189,6 +189,22 @@ def test_a_transaction_begins_right_after_the_answer(desk):
     desk.is_clean()
 
 
+def test_what_a_session_keeps_in_pg_temp_makes_no_rebuild(desk):
+    session = desk.connect()
+    for text in (
+        "CREATE TEMP TABLE kept (a serial PRIMARY KEY, b text)",
+        "CREATE TEMP SEQUENCE kept_too",
+        "CREATE FUNCTION pg_temp.one() RETURNS integer LANGUAGE sql AS 'SELECT 1'",
+        "CREATE TYPE pg_temp.of_mine AS ENUM ('a')",
+        "CREATE TEMP VIEW seen AS SELECT code FROM countries",
+    ):
+        session.execute(text)
+        assert desk.comes_back("INSERT INTO visits VALUES ('de')").rebuilt == 0, text
+    assert session.execute("SELECT pg_temp.one()").fetchone() == (1,)
+    session.close()
+    assert desk.comes_back("INSERT INTO visits VALUES ('de')").rebuilt == 0
+
+
 # Others.
 
 

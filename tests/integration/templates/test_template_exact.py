@@ -89,6 +89,26 @@ AWKWARD = {
     ),
     "a schema that its owner may not use": ([], ["REVOKE ALL ON SCHEMA @schema@ FROM CURRENT_USER"], "@schema@"),
     "a comment on the schema": ([], ["COMMENT ON SCHEMA @schema@ IS 'mine now'"], "@schema@"),
+    "rights on the type of a table's rows": (
+        ["CREATE TABLE t (a int)"],
+        ["REVOKE USAGE ON TYPE t FROM PUBLIC"],
+        "t",
+    ),
+    "rights on columns that the system has": (
+        ["CREATE TABLE t (a int); CREATE SEQUENCE s"],
+        ["GRANT SELECT (ctid) ON t TO PUBLIC; GRANT SELECT (last_value) ON s TO reader"],
+        "t",
+    ),
+    "a function that needs an extension": (
+        ["CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'", "CREATE TABLE t (a int PRIMARY KEY)"],
+        ["ALTER FUNCTION f DEPENDS ON EXTENSION citext; ALTER INDEX t_pkey DEPENDS ON EXTENSION citext"],
+        "citext",
+    ),
+    "a column that is called as its row": (
+        ["CREATE TABLE t (t text, v text, unnest text)", "CREATE MATERIALIZED VIEW v AS SELECT 1 AS v, 2 AS t"],
+        ["INSERT INTO t VALUES ('a', 'b', 'c'), (NULL, '(x)', '{}')"],
+        "t",
+    ),
     "values cached of a sequence": (
         ["CREATE SEQUENCE s CACHE 10"],
         ["SELECT nextval('s')"],

@@ -101,9 +101,8 @@ CREATE TABLE asleep (a integer);
 CREATE POLICY nobody ON asleep FOR ALL TO PUBLIC USING (false);
 CREATE TABLE forced (a integer PRIMARY KEY, b text);
 
--- What must come after the rows of its table; they are in the next file.
+-- What its owner may not write to, once its rows are there.
 CREATE TABLE only_read (a integer PRIMARY KEY, b text, c integer);
-CREATE TABLE nobodys (a integer);
 
 ALTER DEFAULT PRIVILEGES IN SCHEMA @schema@ GRANT SELECT ON TABLES TO reader;
 ALTER DEFAULT PRIVILEGES IN SCHEMA @schema@ GRANT USAGE ON TYPES TO reader WITH GRANT OPTION;

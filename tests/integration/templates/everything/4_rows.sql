@@ -71,8 +71,6 @@ CREATE POLICY none ON forced USING (false) WITH CHECK (false);
 ALTER TABLE forced ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 INSERT INTO only_read VALUES (1, 'x', 2), (3, NULL, NULL);
 REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON only_read FROM CURRENT_USER;
-INSERT INTO nobodys VALUES (1);
-REVOKE ALL ON nobodys FROM CURRENT_USER;
 
 SELECT nextval('called_seq'), nextval('called_seq'), setval('set_seq', 41), setval('set_not_called_seq', 100, false);
 SELECT nextval('down_seq'), nextval('exhausted_seq'), nextval('exhausted_seq'), nextval('exhausted_seq');

@@ -56,10 +56,15 @@ def section(figure: dict) -> str:
     return table(figure["rows"]) if "rows" in figure else f"Not measured: {figure['why']}."
 
 
-def machine(facts: dict, quick: bool) -> str:
-    command = "./dev bench --quick" if quick else "./dev bench"
+def command(result: dict) -> str:
+    group = "" if result["group"] == "leases" else f" {result['group']}"
+    return f"./dev bench{group}" + (" --quick" if result["quick"] else "")
+
+
+def machine(result: dict) -> str:
+    facts = result["machine"]
     return (
-        f"`{command}`, {facts['date']}, commit {facts['commit']}, build type {facts['build']} "
+        f"`{command(result)}`, {facts['date']}, commit {facts['commit']}, build type {facts['build']} "
         f"(assertions on). {facts['cores']} cores ({facts['cpu']}), {facts['memory_gib']} GiB, "
         f"Linux {facts['kernel']}; PostgreSQL {facts['postgresql']} with fsync off and its data in "
         f"memory, Redis {facts['redis']}, both on Unix sockets; load average before: "
@@ -69,7 +74,7 @@ def machine(facts: dict, quick: bool) -> str:
 
 def text(result: dict) -> str:
     """All of it, to be read by itself."""
-    parts = [machine(result["machine"], result["quick"])]
+    parts = [machine(result)]
     for name, figure in result["figures"].items():
         module = FIGURES[name]
         parts += [f"## {module.TITLE}", module.ABOUT, section(figure)]
@@ -80,7 +85,8 @@ def text(result: dict) -> str:
 
 def rewrite(path: Path, result: dict) -> None:
     """Replaces what stands between `<!-- name -->` and `<!-- end -->`, for each name in result."""
-    new = {"machine": machine(result["machine"], result["quick"])}
+    where = "machine" if result["group"] == "leases" else f"machine_{result['group']}"
+    new = {where: machine(result)}
     for name, figure in result["figures"].items():
         new[name] = f"{FIGURES[name].ABOUT}\n\n{section(figure)}"
     page = path.read_text()

@@ -47,6 +47,13 @@ class Sizes:
     enums: Rounds = Rounds(15, 8)
     gate: Rounds = Rounds(15, 15)
     onces: int = 10  # of each program in a round of `gate`
+    templates_limit_s: int = 1500  # for all figures of templates
+    reset: Rounds = Rounds(3, 120)  # of each number of tables
+    reset_s: float = 0.5
+    reset_tables: tuple[int, ...] = (5, 40, 200)
+    fill: int = 400  # tables, in as many slots as that takes
+    suite: Rounds = Rounds(3, 300)
+    suite_tests: int = 400
 
 
 FULL = Sizes()
@@ -71,4 +78,11 @@ QUICK = Sizes(
     enums=Rounds(5, 1),
     gate=Rounds(5, 2),
     onces=5,
+    templates_limit_s=170,
+    reset=Rounds(1, 0),
+    reset_s=0.2,
+    reset_tables=(5, 40),
+    fill=160,
+    suite=Rounds(1, 0),
+    suite_tests=100,
 )

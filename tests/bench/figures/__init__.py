@@ -5,7 +5,21 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from bench.figures import crowd, enums, gate, killed, memory, orphans, ping, start, sustained, warm
+from bench.figures import (
+    crowd,
+    enums,
+    fill,
+    gate,
+    killed,
+    memory,
+    orphans,
+    ping,
+    reset,
+    start,
+    suite,
+    sustained,
+    warm,
+)
 
 FIGURES: dict[str, ModuleType] = {
     "ping": ping,
@@ -18,4 +32,14 @@ FIGURES: dict[str, ModuleType] = {
     "orphans": orphans,
     "enums": enums,
     "gate": gate,
+    "reset": reset,
+    "fill": fill,
+    "suite": suite,
+}
+
+# Those that `run GROUP` takes; without a word, the first group.
+GROUPS: dict[str, list[str]] = {
+    "leases": ["ping", "warm", "crowd", "sustained", "memory", "start", "killed", "orphans"],
+    "enums": ["enums", "gate"],
+    "templates": ["reset", "fill", "suite"],
 }

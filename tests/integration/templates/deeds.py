@@ -25,8 +25,8 @@ GROUP BY c.oid ORDER BY relname
 """
 
 NAMES = """
-SELECT 'constraint', conname || ' ON ' || conrelid::regclass::text FROM pg_constraint WHERE connamespace = {ns} AND conrelid <> 0
-UNION ALL SELECT 'trigger', tgname || ' ON ' || tgrelid::regclass::text FROM pg_trigger JOIN pg_class c ON c.oid = tgrelid
+SELECT 'constraint', quote_ident(conname) || ' ON ' || conrelid::regclass::text FROM pg_constraint WHERE connamespace = {ns} AND conrelid <> 0
+UNION ALL SELECT 'trigger', quote_ident(tgname) || ' ON ' || tgrelid::regclass::text FROM pg_trigger JOIN pg_class c ON c.oid = tgrelid
 	WHERE relnamespace = {ns} AND NOT tgisinternal
 UNION ALL SELECT 'type', typname FROM pg_type WHERE typnamespace = {ns} AND typtype = 'e'
 UNION ALL SELECT 'domain', typname FROM pg_type WHERE typnamespace = {ns} AND typtype = 'd'
@@ -74,8 +74,10 @@ class Deeds:
         self.done: list[str] = []
         self.sessions = [self._session(dsn) for _ in range(rng.choice([1, 1, 2, 3]))]
         self.session = self.sessions[0]  # whose turn it is
+        self.with_savepoint: set[psycopg.Connection] = set()
         self.made = 0
         self.now = Slot()
+        self.stale = True  # definitions may have changed
 
     def _session(self, dsn: str) -> psycopg.Connection:
         session = psycopg.connect(dsn, autocommit=True, prepare_threshold=None)
@@ -145,8 +147,11 @@ class Deeds:
             self.session = self.rng.choice(self.sessions)
             kinds = ROWS + (DEFINITIONS if self.ddl else [])
             try:
-                self.look()
-                text = self.rng.choice(kinds)(self)
+                if self.stale:
+                    self.look()
+                deed = self.rng.choice(kinds)
+                text = deed(self)
+                self.stale = deed in DEFINITIONS or text in ("COMMIT", "ROLLBACK")
             except Nothing:
                 continue
             self.execute(self.session, text)
@@ -164,13 +169,18 @@ class Deeds:
             else:
                 session.execute(text)
             self.done.append(f"{number}: {text[:300]}")
+            if text == "SAVEPOINT s":
+                self.with_savepoint.add(session)
+            elif text.startswith(("BEGIN", "COMMIT", "RELEASE")) or text == "ROLLBACK":
+                self.with_savepoint.discard(session)
         except psycopg.Error as e:
             first = str(e).splitlines()[0]
             self.done.append(f"{number}: {text[:300]}  -- {first}")
             if session.closed:
                 raise
             if session.info.transaction_status == TransactionStatus.INERROR:
-                self.execute(session, self.rng.choice(["ROLLBACK", "ROLLBACK TO s"]) if self.rng.random() < 0.9 else "ROLLBACK")
+                back = session in self.with_savepoint and self.rng.random() < 0.8
+                self.execute(session, "ROLLBACK TO s" if back else "ROLLBACK")
 
     @property
     def busy(self) -> bool:
@@ -272,7 +282,9 @@ def transaction(do: Deeds) -> str:
     if do.session.info.transaction_status == TransactionStatus.IDLE:
         return do.rng.choice(["BEGIN", "BEGIN", "BEGIN ISOLATION LEVEL SERIALIZABLE"])
     ends = ["COMMIT", "COMMIT", "COMMIT", "ROLLBACK"]
-    within = ["SAVEPOINT s", "SAVEPOINT s", "ROLLBACK TO s", "RELEASE s", "SET CONSTRAINTS ALL DEFERRED"]
+    within = ["SAVEPOINT s", "SAVEPOINT s", "SET CONSTRAINTS ALL DEFERRED"]
+    if do.session in do.with_savepoint:
+        within = ["ROLLBACK TO s", "ROLLBACK TO s", "RELEASE s", "SAVEPOINT s"]
     return do.rng.choice(ends + within)
 
 
@@ -353,6 +365,27 @@ def create_trigger(do: Deeds) -> str:
 
 
 @definition(3)
+def alter_others(do: Deeds) -> str:
+    table = do.table("r")
+    column = quote(do.column(table, generated=True)[0])
+    return "ALTER " + do.rng.choice([
+        lambda: f"SEQUENCE {do.table('S').q} OWNED BY NONE",
+        lambda: f"SEQUENCE {do.table('S').q} OWNED BY {table.q}.{column}",
+        lambda: f"SEQUENCE {do.table('S').q} CACHE 5 CYCLE",
+        lambda: f"SEQUENCE {do.table('S').q} RENAME TO {do.new()}",
+        lambda: f"INDEX {do.table('iI').q} RENAME TO {do.new()}",
+        lambda: f"INDEX {do.table('i').q} SET (fillfactor = 60)",
+        lambda: f"INDEX {do.table('iI').q} DEPENDS ON EXTENSION citext",
+        lambda: f"FUNCTION {do.name('function')} DEPENDS ON EXTENSION citext",
+        lambda: f"TRIGGER {do.name('trigger')} RENAME TO {do.new()}",
+        lambda: f"VIEW {do.table('v').q} SET (security_barrier)",
+        lambda: f"VIEW {do.table('v').q} RENAME TO {do.new()}",
+        lambda: f"MATERIALIZED VIEW {do.table('m').q} SET (fillfactor = 60)",
+        lambda: f"MATERIALIZED VIEW {do.table('m').q} CLUSTER ON {do.table('i').q}",
+    ])()  # fmt: skip
+
+
+@definition(3)
 def drop(do: Deeds) -> str:
     word, kinds = do.rng.choice([("TABLE", "rp"), ("VIEW", "v"), ("MATERIALIZED VIEW", "m"), ("SEQUENCE", "S"), ("INDEX", "iI")])
     return f"DROP {word} {do.table(kinds).q} {do.rng.choice(['', 'CASCADE'])}"
@@ -364,7 +397,7 @@ def drop_named(do: Deeds) -> str:
     name = do.name(kind)
     if kind == "constraint":
         constraint, _, table = name.rpartition(" ON ")
-        return f"ALTER TABLE {table} DROP CONSTRAINT {quote(constraint)} CASCADE"
+        return f"ALTER TABLE {table} DROP CONSTRAINT {constraint} CASCADE"
     return f"DROP {kind} {name} {do.rng.choice(['', 'CASCADE'])}"
 
 
@@ -393,7 +426,8 @@ def functions(do: Deeds) -> str:
 def rights(do: Deeds) -> str:
     table = do.table("rpvmS")
     return do.rng.choice([
-        f"GRANT SELECT ON {table.q} TO PUBLIC", f"GRANT ALL ON {table.q} TO reader WITH GRANT OPTION", f"REVOKE ALL ON {table.q} FROM CURRENT_USER",
+        f"GRANT SELECT (ctid) ON {table.q} TO reader", f"GRANT SELECT (tableoid), UPDATE (xmin) ON {table.q} TO PUBLIC",
+        f"REVOKE USAGE ON TYPE {table.q} FROM PUBLIC", f"GRANT SELECT ON {table.q} TO PUBLIC", f"GRANT ALL ON {table.q} TO reader WITH GRANT OPTION", f"REVOKE ALL ON {table.q} FROM CURRENT_USER",
         f"REVOKE DELETE, INSERT ON {table.q} FROM CURRENT_USER", f"REVOKE ALL ON {table.q} FROM PUBLIC, reader", f"GRANT USAGE ON SCHEMA {do.schema} TO reader",
         f"REVOKE CREATE ON SCHEMA {do.schema} FROM CURRENT_USER", "ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO reader",
         f"ALTER DEFAULT PRIVILEGES IN SCHEMA {do.schema} GRANT USAGE ON TYPES TO reader", f"GRANT ALL ON ALL TABLES IN SCHEMA {do.schema} TO reader",
@@ -409,6 +443,10 @@ def comments(do: Deeds) -> str:
         lambda: f"SCHEMA {do.schema} IS 'mine'",
         lambda: f"FUNCTION {do.name('function')} IS 'mine'",
         lambda: f"TYPE {do.name('type')} IS 'mine'",
+        lambda: f"TRIGGER {do.name('trigger')} IS 'mine'",
+        lambda: f"CONSTRAINT {do.name('constraint')} IS 'mine'",
+        lambda: f"INDEX {do.table('iI').q} IS 'mine'",
+        lambda: f"SEQUENCE {do.table('S').q} IS 'mine'",
         lambda: f"TABLE {table.q} IS NULL",
     ])()  # fmt: skip
 

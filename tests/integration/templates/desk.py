@@ -19,6 +19,7 @@ class Desk:
         self.client: Client = house.daemon.client()
         self.lease: Map = Map()
         self.sessions: list[psycopg.Connection] = []
+        self.broken = False  # nobody knows what its slot is like
         self._open()
 
     def _open(self) -> None:
@@ -40,10 +41,18 @@ class Desk:
         held_back = self.admin("SELECT gid FROM pg_prepared_xacts WHERE owner = '@schema@'")
         for (gid,) in held_back:
             self.admin(f"ROLLBACK PREPARED '{gid}'")
-        if not held_back and not self.is_dirty() and self.client("PING"):
+        if not self.broken and not held_back and not self.is_dirty() and self.lets_in():
             return self
         self.close()
         return Desk(self.house, self.shape, **self.options)
+
+    def lets_in(self) -> bool:
+        """Whether the lease's DSN works."""
+        try:
+            psycopg.connect(self.lease.dsn).close()
+            return True
+        except psycopg.OperationalError:
+            return False
 
     # What a test does.
 
@@ -63,7 +72,11 @@ class Desk:
         return self.house.pg.sql(text.replace("@schema@", self.lease.schema))
 
     def reset(self, *words: str) -> Map:
-        return as_map(self.client("RESET", self.lease.lease, *words))
+        try:
+            return as_map(self.client("RESET", self.lease.lease, *words))
+        except TimeoutError:
+            self.broken = True
+            raise
 
     def is_dirty(self) -> bool:
         return bool(difference(self.before, self.house.state(self.lease)))

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from templates import everything
+
 # Rows that refer in rings and to themselves, values that are computed, a trigger that writes a journal.
 SHOP = (
     """
@@ -31,7 +33,6 @@ SHOP = (
     END$$;
     CREATE TRIGGER note AFTER INSERT OR UPDATE OR DELETE ON posts FOR EACH ROW EXECUTE FUNCTION note();
     CREATE SEQUENCE counter START 7;
-    CREATE SEQUENCE cached CACHE 10;
     CREATE SEQUENCE untouched;
     CREATE VIEW sad AS SELECT name FROM users WHERE mood = 'sad';
     CREATE INDEX posts_body ON posts (lower(body)) WHERE body <> '';
@@ -137,6 +138,15 @@ PLAIN = tuple(
     for n in range(8)
 )
 
+# A sequence of which sessions keep numbers back.
+CACHED = (
+    "CREATE SEQUENCE cached CACHE 10; CREATE SEQUENCE plain; CREATE TABLE t (id serial, a text)",
+    "SELECT nextval('cached'); INSERT INTO t (a) VALUES ('seed')",
+)
+
 EMPTY: tuple[str, ...] = ()
 
-SHAPES = {"shop": SHOP, "parts": PARTS, "guarded": GUARDED, "plain": PLAIN, "empty": EMPTY}
+# All of it, as the builder says it; @schema@ is its name.
+EVERYTHING = tuple(everything.statements("@schema@"))
+
+SHAPES = {"shop": SHOP, "parts": PARTS, "guarded": GUARDED, "plain": PLAIN, "cached": CACHED, "empty": EMPTY, "everything": EVERYTHING}

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A slot is exactly what its template's builder made; what cannot be carried is refused by name."""
 
+import psycopg
 import pytest
 
 from harness import eventually
@@ -21,11 +22,11 @@ AWKWARD = {
         [],
         "privileges",
     ),
-    "a setting of the role": (["ALTER ROLE CURRENT_USER SET timezone = 'Asia/Kolkata'"], [], "timezone"),
+    "a setting of the role": (["ALTER ROLE CURRENT_USER SET timezone = 'Asia/Kolkata'"], [], "settings of the role"),
     "a setting of the role in the database": (
         ["ALTER ROLE CURRENT_USER IN DATABASE app SET work_mem = '7MB'"],
         [],
-        "work_mem",
+        "settings of the role",
     ),
     "columns of a parent that came after its child": (
         ["CREATE TABLE parent (a int); CREATE TABLE child (b text) INHERITS (parent)"],
@@ -44,7 +45,7 @@ AWKWARD = {
     ),
     "an index that is not valid": (
         ["CREATE TABLE t (a int)", "INSERT INTO t VALUES (1), (1)"],
-        ["CREATE UNIQUE INDEX CONCURRENTLY broken ON t (a)"],
+        ["-- fails\nCREATE UNIQUE INDEX CONCURRENTLY broken ON t (a)"],
         "broken",
     ),
     "a materialized view that is out of date": (
@@ -85,10 +86,9 @@ AWKWARD = {
     "a table that its owner may not read": (
         ["CREATE TABLE t AS SELECT 1 AS a"],
         ["REVOKE ALL ON t FROM CURRENT_USER"],
-        "t",
+        "permission denied for table t",
     ),
     "a schema that its owner may not use": ([], ["REVOKE ALL ON SCHEMA @schema@ FROM CURRENT_USER"], "@schema@"),
-    "a comment on the schema": ([], ["COMMENT ON SCHEMA @schema@ IS 'mine now'"], "@schema@"),
     "rights on the type of a table's rows": (
         ["CREATE TABLE t (a int)"],
         ["REVOKE USAGE ON TYPE t FROM PUBLIC"],
@@ -137,7 +137,12 @@ def made(house, client, key, *texts, **options):
     """A builder whose slot holds what texts make, and the state of it."""
     lease = ask(client, house.key(key), **options)
     assert is_builder(lease), lease
-    run_sql(lease.dsn, *(text.replace("@schema@", lease.schema) for text in texts))
+    for text in texts:
+        try:
+            run_sql(lease.dsn, text.replace("@schema@", lease.schema))
+        except psycopg.Error:
+            if not text.startswith("-- fails"):
+                raise
     return lease, house.full_state(lease)
 
 
@@ -201,7 +206,12 @@ def test_settings_of_the_server_change_nothing(make_pg):
     try:
         client = house.daemon.client()
         lease = ask(client, "everything")
-        run_sql(lease.dsn, *(f"SET standard_conforming_strings = on; SET array_nulls = on; SET datestyle = 'ISO, MDY'; SET transform_null_equals = off; {text}" for text in everything.statements(lease.schema)))
+        run_sql(
+            lease.dsn,
+            "SET standard_conforming_strings = on; SET array_nulls = on",
+            "SET datestyle = 'ISO, MDY'; SET transform_null_equals = off",
+            *everything.statements(lease.schema),
+        )
         template = house.full_state(lease)
         same(template, house.full_state(house.seal(client, lease)))
     finally:
@@ -217,7 +227,7 @@ def test_what_pg_dump_would_lose_comes_out_right_or_is_named(house, client, name
     try:
         said = seal(client, lease)
     except ReplyError as e:
-        assert e.code == "BUILDFAILED", e
+        assert e.code == "BUILDFAILED" or (e.code, word) == ("PGERR", "permission denied for table t"), e
         assert word.replace("@schema@", lease.schema) in e.message, e
         assert house.daemon.running()
         return
@@ -231,9 +241,9 @@ def test_functions_find_their_tables_by_search_path_in_a_slot_too(house, client)
     texts = [
         "CREATE TABLE prices (what text, price int)",
         "CREATE FUNCTION price_of(text) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT max(price) FROM prices WHERE what = $1'",
+        "CREATE TYPE e AS ENUM ('a')",
         "CREATE FUNCTION twice(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$BEGIN RETURN once($1) * 2; END$$",
         "CREATE FUNCTION once(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$DECLARE x e := 'a'; BEGIN RETURN $1; END$$",
-        "CREATE TYPE e AS ENUM ('a')",
         "INSERT INTO prices VALUES ('tea', 3)",
         "CREATE TABLE orders (what text CHECK (price_of(what) > 0), n int, double int GENERATED ALWAYS AS (twice(n)) STORED)",
         "INSERT INTO orders (what, n) VALUES ('tea', 4)",
@@ -271,14 +281,40 @@ def test_a_large_object_is_refused_by_its_number(house, client):
     assert "large object" in e.value.message and str(number) in e.value.message
 
 
-def test_a_builder_that_was_refused_can_mend_it_or_give_up(house, client):
-    """A refused SEAL leaves nothing that is trusted: the next who asks builds."""
-    lease, _ = made(house, client, "refused", "SELECT lo_create(0)")
+def test_a_builder_that_was_refused_can_mend_it(house, client):
+    """A refused SEAL leaves nothing that is trusted; the builder goes on, with the DSN that LEASE tells."""
+    lease, template = made(house, client, "refused", "CREATE TABLE t AS SELECT 1 AS a", "SELECT lo_create(4712)")
+    other = house.daemon.client()
+    waiting = ask(other, lease.template, worker="gw1", wait=None)
+    for _ in range(2):
+        with pytest.raises(ReplyError):
+            client("TEMPLATE", "SEAL", lease.lease)
+        assert other.lease(waiting.lease).state == "queued"
+    lease = client.lease(lease.lease, 30000)
+    assert is_builder(lease), lease
+    run_sql(lease.dsn, "SELECT lo_unlink(4712)", "INSERT INTO t VALUES (2)")
+    template = house.full_state(lease)
+    same(template, house.full_state(house.seal(client, lease)))
+    same(template, house.full_state(other.lease(waiting.lease, 30000)))
+
+
+def test_a_builder_that_was_refused_can_give_up(house, client):
+    lease, _ = made(house, client, "given-up", "SELECT lo_create(0)")
+    other = house.daemon.client()
+    waiting = ask(other, lease.template, worker="gw1", wait=None)
     with pytest.raises(ReplyError):
         client("TEMPLATE", "SEAL", lease.lease)
-    other = house.daemon.client()
-    again = ask(other, lease.template, worker="gw1")
+    client("TEMPLATE", "ABORT", lease.lease)
+    again = other.lease(waiting.lease, 30000)
     assert is_builder(again), again
+    same({}, house.observer.rows(house.slot(again)))
+
+
+def test_the_stamp_is_berth_s(house, client):
+    """A comment that a builder puts on the schema is not carried: what bears no stamp is foreign."""
+    lease, _ = made(house, client, "stamped", "COMMENT ON SCHEMA @schema@ IS 'mine'")
+    lease = house.seal(client, lease)
+    assert '"stamp":true' in house.state(lease)["pg_namespace"][0]
 
 
 def test_an_empty_template_is_a_template(house, client):

@@ -115,7 +115,7 @@ SHOWN = {
     },
     "pg_namespace": {
         "nspacl": acl("nspacl", "'n'", "nspowner"),
-        "stamp": "obj_description(c.oid, 'pg_namespace') ~ '^berth runner=\\w+ fence=\\d+$'",
+        "stamp": "obj_description(c.oid, 'pg_namespace') ~ '^berth runner=\\w+ fence=\\d+( |$)'",
     },
     "pg_db_role_setting": {"setconfig": in_order("setconfig")},
     "pg_default_acl": {"defaclacl": in_order("defaclacl")},

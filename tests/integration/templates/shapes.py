@@ -106,6 +106,7 @@ GUARDED = (
     CREATE TABLE hidden (a integer, b text);
     CREATE TABLE half_hidden (a integer, b text);
     CREATE TABLE read_only (a integer);
+    CREATE TABLE append_only (a integer);
     CREATE TABLE checked (a integer);
     CREATE FUNCTION check_it(integer) RETURNS boolean LANGUAGE sql AS 'SELECT count(*) < 100 FROM journal';
     ALTER TABLE checked ADD CHECK (check_it(a));
@@ -129,6 +130,8 @@ GUARDED = (
     ALTER TABLE hidden ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
     ALTER TABLE half_hidden ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
     REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON read_only FROM CURRENT_USER;
+    INSERT INTO append_only VALUES (1);
+    REVOKE UPDATE, DELETE, TRUNCATE ON append_only FROM CURRENT_USER;
     """,
 )
 

@@ -70,6 +70,7 @@ ROWS = {
     "a table where a rule swallows DELETE, always": ("guarded", ["ALTER TABLE ruled_always DISABLE RULE s", "INSERT INTO ruled_always VALUES (3)", "ALTER TABLE ruled_always ENABLE ALWAYS RULE s"]),
     "a table that hides its rows from its owner": ("guarded", ["INSERT INTO hidden VALUES (3)"]),
     "a table that hides some of its rows": ("guarded", ["UPDATE half_hidden SET b = 'changed'"]),
+    "a table from which its owner may not delete": ("guarded", ["INSERT INTO append_only VALUES (2)"]),
     "a table whose check looks elsewhere": ("guarded", ["DELETE FROM checked"]),
     "a sequence beside one that is cached": ("cached", ["INSERT INTO t (a) VALUES ('x'); SELECT nextval('plain')"]),
     "every table of many": ("plain", [f"INSERT INTO t{n} (b) SELECT max(id) FROM t{max(n - 1, 0)}" for n in range(8)]),

@@ -35,7 +35,7 @@ def test_whatever_the_role_does_reset_undoes(request, house, shape, ddl):
     finally:
         print(counts)
         desk.close()
-    assert counts["dirty"] > counts["looked"] / 3
+    assert counts["dirty"] > 0
     if not ddl and shape in ("shop", "plain"):  # what makes new files may be rebuilt, rows alone not
         assert counts["rebuilt"] < ROUNDS / 2
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Two children and one conversation of two runs, all at the same time. */
+/* Two children at the same time, then one conversation of two runs. */
 #include "daemon/image_take.h"
 
 #include <assert.h>
@@ -19,6 +19,7 @@ enum { BEFORE, AFTER, PARTS };
 struct image_take {
 	const struct slot_site *site;
 	const struct slot *slot;
+	struct guest *guest;
 	struct flow flow;
 	struct pg_target *target;
 	struct dump *dumps[PARTS];
@@ -375,22 +376,40 @@ set_definitions(struct image_take *take, struct image *image)
 }
 
 static void
-one_is_through(struct image_take *take, const struct berth_error *e)
+finish(struct image_take *take, const struct berth_error *e)
 {
 	struct image *image = take->image;
 
-	if (e && take->error.code == BERTH_OK)
-		take->error = *e;
-	if (--take->under_way > 0)
-		return;
 	take->image = NULL;
-	if (take->error.code != BERTH_OK) {
+	if (e) {
 		image_unref(image);
-		take->done(take->arg, NULL, &take->error);
+		take->done(take->arg, NULL, e);
 		return;
 	}
 	set_definitions(take, image);
 	take->done(take->arg, image, NULL);
+}
+
+static void
+on_read(void *ctx, const struct berth_error *e, const char *sqlstate)
+{
+	finish(ctx, e);
+}
+
+/* Rows are read when pg_dump has let go of the tables: to look past policies takes a stronger lock than it has. */
+static void
+on_dumped(struct image_take *take, const struct berth_error *e)
+{
+	if (e && take->error.code == BERTH_OK)
+		take->error = *e;
+	if (--take->under_way > 0)
+		return;
+	if (take->error.code != BERTH_OK) {
+		finish(take, &take->error);
+		return;
+	}
+	take->flow = (struct flow){ .steps = steps, .subject = take->slot->name, .ctx = take, .done = on_read };
+	guest_run(take->guest, &take->flow);
 }
 
 static void
@@ -399,7 +418,7 @@ on_before(void *arg, char *text, const struct berth_error *e)
 	struct image_take *take = arg;
 
 	take->texts[BEFORE] = text;
-	one_is_through(take, e);
+	on_dumped(take, e);
 }
 
 static void
@@ -408,13 +427,7 @@ on_after(void *arg, char *text, const struct berth_error *e)
 	struct image_take *take = arg;
 
 	take->texts[AFTER] = text;
-	one_is_through(take, e);
-}
-
-static void
-on_read(void *ctx, const struct berth_error *e, const char *sqlstate)
-{
-	one_is_through(ctx, e);
+	on_dumped(take, e);
 }
 
 struct image_take *
@@ -428,14 +441,12 @@ image_take_start(const struct slot_site *site, struct guest *guest, const struct
 	if (!take)
 		abort();
 	*take = (struct image_take){ .site = site, .slot = slot, .settings = settings, .done = done, .arg = arg,
-		                     .under_way = 1 + PARTS };
+		                     .guest = guest, .under_way = PARTS };
 	take->target = pg_target_as(site->guests->target, slot->name, slot->password, facts->database);
 	take->dumps[BEFORE] = dump_start(site->guests->base, site->config->pg_dump, facts->version, take->target,
 	                                 slot->name, "pre-data", most, on_before, take);
 	take->dumps[AFTER] = dump_start(site->guests->base, site->config->pg_dump, facts->version, take->target,
 	                                slot->name, "post-data", most, on_after, take);
-	take->flow = (struct flow){ .steps = steps, .subject = slot->name, .ctx = take, .done = on_read };
-	guest_run(guest, &take->flow);
 	return take;
 }
 

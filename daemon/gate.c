@@ -22,12 +22,17 @@ enum { LOOK_AGAIN_MS = 100, SHARED = 4, LOOK_AGAIN_MAX_MS = 2000 };
                 " OR (g.state = 'left' AND g.ended > clock_timestamp() - interval '%d ms'))"
 #define IS_OVER "g.state IN ('done', 'failed')"
 
-/* A run of one of our sessions. Once `abandoned`, it is freed in the registry and then forgotten. */
+/*
+ * A run of one of our sessions. Once `abandoned`, it is freed in the registry and then forgotten.
+ * `unsure`: one that may be there, because the answer to an entry was lost; its fence is not known. It is
+ * abandoned from the beginning, and freed when no other entry is on its way.
+ */
 struct gate_pass {
 	char key[LIMIT_GATE_KEY_BYTES + 1];
 	int64_t fence;
 	uint64_t session;
-	bool abandoned;
+	bool abandoned, unsure;
+	bool goes_on;           /* its holder was to have it again, and may yet */
 	bool freeing;
 	TAILQ_ENTRY(gate_pass) link;
 };
@@ -42,12 +47,15 @@ struct gate_talk {
 	char message[BERTH_ERROR_MESSAGE_MAX];
 	int64_t fence, status;
 	bool retry;
+	bool goes_on;
+	bool ours;              /* the row is of this runner */
 	bool mine;              /* the statement changed the row */
 	bool found;             /* there is a row */
 	struct gate_state state;
 	struct gate_pass *pass; /* being freed */
 	gate_done *done;
 	void *arg;
+	TAILQ_ENTRY(gate_talk) link; /* in gate->entering */
 };
 
 static struct gate_talk *
@@ -87,6 +95,28 @@ grace_ms(const struct gate_talk *talk)
 	return talk->gate->berthd->config.runner_grace_ms;
 }
 
+static bool
+is_entering(const struct gate *gate, const char *key)
+{
+	const struct gate_talk *talk;
+
+	TAILQ_FOREACH(talk, &gate->entering, link)
+		if (strcmp(talk->key, key) == 0)
+			return true;
+	return false;
+}
+
+bool
+gate_unsure(const struct gate *gate, const char *key)
+{
+	const struct gate_pass *pass;
+
+	TAILQ_FOREACH(pass, &gate->passes, link)
+		if (pass->unsure && strcmp(pass->key, key) == 0)
+			return true;
+	return false;
+}
+
 /* ---- the row ---- */
 
 static void
@@ -96,9 +126,9 @@ look(void *ctx, struct sql *sql)
 
 	sql_add(sql,
 	        "SELECT state, fence, coalesce(message, ''), host || ' pid ' || pid, coalesce(status, 0),"
-	        " extract(epoch FROM clock_timestamp() - CASE WHEN " IS_OVER " THEN ended ELSE entered END) * 1000"
-	        " FROM berth.gate g WHERE key = %L",
-	        talk->key);
+	        " extract(epoch FROM clock_timestamp() - CASE WHEN " IS_OVER " THEN ended ELSE entered END) * 1000,"
+	        " state = 'running' AND runner = %L FROM berth.gate g WHERE key = %L",
+	        talk->gate->berthd->registry.runner, talk->key);
 }
 
 static int
@@ -114,6 +144,7 @@ keep_row(void *ctx, const PGresult *result, struct berth_error *e)
 	snprintf(state->holder, sizeof state->holder, "%s", flow_cell(result, 0, 3));
 	state->status = flow_cell_int(result, 0, 4);
 	state->age_ms = flow_cell_int(result, 0, 5);
+	talk->ours = flow_cell(result, 0, 6)[0] == 't';
 	return 0;
 }
 
@@ -194,14 +225,44 @@ pass_new(struct gate *gate, const struct gate_talk *talk)
 }
 
 static void
+pass_unsure(struct gate *gate, const struct gate_talk *talk)
+{
+	struct gate_pass *pass = calloc(1, sizeof *pass);
+
+	if (!pass)
+		abort();
+	*pass = (struct gate_pass){ .abandoned = true, .unsure = true, .goes_on = talk->goes_on };
+	snprintf(pass->key, sizeof pass->key, "%s", talk->key);
+	TAILQ_INSERT_TAIL(&gate->passes, pass, link);
+	log_info("gate.unsure", LOG_T("key", pass->key));
+}
+
+/* A row of ours that none of us knows of: PostgreSQL did what it was told after we had given it up. */
+static bool
+is_nobodys(const struct gate *gate, const struct gate_talk *talk)
+{
+	const struct gate_pass *pass;
+
+	TAILQ_FOREACH(pass, &gate->passes, link)
+		if (strcmp(pass->key, talk->key) == 0)
+			return false;
+	return talk->ours && !is_entering(gate, talk->key);
+}
+
+static void
 on_entered(void *ctx, const struct berth_error *e, const char *sqlstate)
 {
 	struct gate_talk *talk = ctx;
+	struct gate *gate = talk->gate;
 	struct berth_error forgotten;
 
+	TAILQ_REMOVE(&gate->entering, talk, link);
+	if (e ? e->code == BERTH_UNAVAILABLE : !talk->mine && is_nobodys(gate, talk))
+		pass_unsure(gate, talk);
+
 	if (!e && talk->mine) {
-		forget_pass(talk->gate, talk->key, talk->state.fence); /* of the connection before */
-		pass_new(talk->gate, talk);
+		forget_pass(gate, talk->key, talk->state.fence); /* of the connection before */
+		pass_new(gate, talk);
 	}
 	if (!e && strcmp(talk->state.state, "done") != 0 && strcmp(talk->state.state, "failed") != 0)
 		strcpy(talk->state.state, talk->mine ? "run" : "wait");
@@ -211,6 +272,7 @@ on_entered(void *ctx, const struct berth_error *e, const char *sqlstate)
 	}
 	talk->done(talk->arg, &talk->state, e);
 	free(talk);
+	gate_up(gate);
 }
 
 static struct gate_pass *
@@ -242,7 +304,7 @@ gate_enter(struct gate *gate, uint64_t session, const char *key, bool retry, gat
 
 	talk->session = session;
 	talk->retry = retry;
-	talk->mine = false;
+	TAILQ_INSERT_TAIL(&gate->entering, talk, link);
 	run(talk, enter_steps, on_entered);
 }
 
@@ -253,6 +315,8 @@ gate_go_on(struct gate *gate, uint64_t session, const char *key, int64_t fence, 
 
 	talk->session = session;
 	talk->fence = fence;
+	talk->goes_on = true;
+	TAILQ_INSERT_TAIL(&gate->entering, talk, link);
 	run(talk, go_on_steps, on_entered);
 }
 
@@ -412,11 +476,31 @@ gate_forget(struct gate *gate, const char *key, gate_done *done, void *arg)
 
 /* ---- a holder that went away ---- */
 
+/* What is ours and of none of our sessions. */
+static void
+free_unknown_row(struct gate_talk *talk, struct sql *sql)
+{
+	const struct gate_pass *pass;
+
+	sql_add(sql,
+	        "UPDATE berth.gate SET state = '%s', ended = clock_timestamp() WHERE key = %L AND state = 'running'"
+	        " AND runner = %L AND fence NOT IN (0",
+	        talk->pass->goes_on ? "left" : "free", talk->key, talk->gate->berthd->registry.runner);
+	TAILQ_FOREACH(pass, &talk->gate->passes, link)
+		if (!pass->abandoned && strcmp(pass->key, talk->key) == 0)
+			sql_add(sql, ", %l", pass->fence);
+	sql_add(sql, ") RETURNING key");
+}
+
 static void
 free_row(void *ctx, struct sql *sql)
 {
-	const struct gate_talk *talk = ctx;
+	struct gate_talk *talk = ctx;
 
+	if (talk->pass->unsure) {
+		free_unknown_row(talk, sql);
+		return;
+	}
 	/* Not when its holder has gone on with it by way of another runner. */
 	sql_add(sql,
 	        "UPDATE berth.gate SET state = 'free' WHERE key = %L AND fence = %l AND state = 'running'"
@@ -429,7 +513,7 @@ static const struct flow_step free_steps[] = {
 	{ 0 },
 };
 
-/* An error leaves the pass there: gate_up() tries again. */
+/* An error leaves the pass there, to be tried again as soon as PostgreSQL can be asked. */
 static void
 on_freed(void *ctx, const struct berth_error *e, const char *sqlstate)
 {
@@ -439,12 +523,14 @@ on_freed(void *ctx, const struct berth_error *e, const char *sqlstate)
 	pass->freeing = false;
 	if (!e && talk->mine) {
 		talk->gate->freed++;
-		tell(talk->gate, pass->key);
 		log_info("gate.free", LOG_T("key", pass->key), LOG_N("fence", pass->fence));
 	}
 	if (!e) {
 		TAILQ_REMOVE(&talk->gate->passes, pass, link);
+		tell(talk->gate, pass->key);
 		free(pass);
+	} else if (e->code == BERTH_UNAVAILABLE && talk->gate->berthd->phase < BERTHD_LEAVING) {
+		gate_up(talk->gate);
 	}
 	free(talk);
 }
@@ -455,7 +541,7 @@ gate_up(struct gate *gate)
 	struct gate_pass *pass;
 
 	TAILQ_FOREACH(pass, &gate->passes, link) {
-		if (!pass->abandoned || pass->freeing)
+		if (!pass->abandoned || pass->freeing || (pass->unsure && is_entering(gate, pass->key)))
 			continue;
 		struct gate_talk *talk = talk_new(gate, pass->key, NULL, NULL);
 
@@ -485,6 +571,7 @@ gate_init(struct gate *gate, struct berthd *berthd)
 	*gate = (struct gate){ .berthd = berthd };
 	TAILQ_INIT(&gate->passes);
 	TAILQ_INIT(&gate->waits);
+	TAILQ_INIT(&gate->entering);
 }
 
 /* ---- all rows ---- */

@@ -44,6 +44,7 @@ struct gate_state {
 typedef void gate_done(void *arg, const struct gate_state *state, const struct berth_error *e);
 
 TAILQ_HEAD(gate_passes, gate_pass);
+TAILQ_HEAD(gate_talks, gate_talk);
 
 /* One that waits for news of a key. The caller owns it and fills in the first four. */
 struct gate_wait {
@@ -60,6 +61,7 @@ TAILQ_HEAD(gate_waits, gate_wait);
 struct gate {
 	struct berthd *berthd;
 	struct gate_passes passes; /* runs of our sessions */
+	struct gate_talks entering;
 	struct gate_waits waits;
 	long entered, finished, freed;
 };
@@ -67,6 +69,8 @@ struct gate {
 void gate_init(struct gate *gate, struct berthd *berthd);
 void gate_fini(struct gate *gate); /* after pg_fini() */
 
+/* Whether the answer to an entry was lost, and what it did is not undone yet: nobody may enter meanwhile. */
+bool gate_unsure(const struct gate *gate, const char *key);
 /* Enters, or learns why not. `session` holds the run from then on, if it is its turn and still there. */
 void gate_enter(struct gate *gate, uint64_t session, const char *key, bool retry, gate_done *done, void *arg);
 /* Goes on with the run of this fence, whose connection was lost; state `run` when nobody has entered since. */

@@ -59,8 +59,13 @@ static void
 ask(struct visit *visit)
 {
 	struct gate *gate = &visit->berthd->gate;
+	struct berth_error e;
 
-	if (visit->fence)
+	if (gate_unsure(gate, visit->key)) {
+		berth_error_set(&e, BERTH_UNAVAILABLE, "PostgreSQL went away while somebody entered %s; ask again",
+		                visit->key);
+		on_entered(visit, NULL, &e);
+	} else if (visit->fence)
 		gate_go_on(gate, visit->session, visit->key, visit->fence, on_entered, visit);
 	else
 		gate_enter(gate, visit->session, visit->key, visit->retry, on_entered, visit);

@@ -75,6 +75,16 @@ def own_pg(make_pg):
 
 
 @pytest.fixture
+def tap(pg):
+    """A wire-tap on the session's PostgreSQL; name it before make_daemon, which it must outlive."""
+    from harness.pg_proxy import PgProxy
+
+    proxy = PgProxy(pg)
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture
 def make_redis():
     """make_redis(databases=, password=, acl=, *options): a Redis for this test alone."""
     from harness.redis_server import RedisServer

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A wire-tap between a client and PostgreSQL: which messages the client sent, connection by connection."""
+"""A wire-tap between a client and PostgreSQL: hears what the client says, may lose an answer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from harness.pg_server import DAEMON, DAEMON_PASSWORD, DATABASE, PgServer
 class Wire:
     """One connection: passes everything on, and notes (type, text) of each of the client's messages."""
 
-    def __init__(self, client: socket.socket, server: socket.socket):
+    def __init__(self, proxy: PgProxy, client: socket.socket, server: socket.socket):
+        self.proxy = proxy
+        self.cut = False
         self.messages: list[tuple[str, str]] = []
         self.ends = (client, server)
         self._buffer, self._greeted = b"", False
@@ -30,6 +32,8 @@ class Wire:
             while data := one.recv(65536):
                 if note:
                     note(data)
+                elif self.cut:
+                    break  # the answer is there, and nobody hears it
                 other.sendall(data)
         except OSError:
             pass
@@ -51,6 +55,8 @@ class Wire:
             if self._greeted:
                 text = message[5:].decode(errors="replace").strip("\0")
                 self.messages.append((message[:1].decode(), text))
+                if self.proxy.lost and self.proxy.lost in text:
+                    self.cut, self.proxy.lost = True, ""
             self._greeted = True
 
 
@@ -61,6 +67,7 @@ class PgProxy:
         self.pg = pg
         self.dir = places.new_dir("tap")
         self.wires: list[Wire] = []
+        self.lost = ""
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(self.dir / f".s.PGSQL.{pg.port}"))
         self._listener.listen(16)
@@ -80,7 +87,11 @@ class PgProxy:
                 return
             server = socket.socket(socket.AF_UNIX)
             server.connect(str(self.pg.dir / f".s.PGSQL.{self.pg.port}"))
-            self.wires.append(Wire(client, server))
+            self.wires.append(Wire(self, client, server))
+
+    def lose_answer_to(self, text: str) -> None:
+        """The next statement that has this text is carried out, and then the connection breaks."""
+        self.lost = text
 
     def forget(self) -> None:
         for wire in self.wires:

@@ -4,7 +4,6 @@
 import pytest
 
 from harness import eventually
-from harness.pg_proxy import PgProxy
 from harness.resp import ReplyError, encode
 from test_enums import FIVE, LOCK, drop_enums, enums, waiting_for_lock
 
@@ -44,13 +43,6 @@ def test_all_that_one_connection_sends_at_once_is_one_conversation(daemon, count
     assert (first, second) == (["created"] * count, ["exists"] * count)
     assert conversations(client) == before + 2
     assert len(enums(client)) == count
-
-
-@pytest.fixture
-def tap(pg):
-    proxy = PgProxy(pg)
-    yield proxy
-    proxy.close()
 
 
 def test_five_are_one_round_trip_on_the_wire(tap, make_daemon):

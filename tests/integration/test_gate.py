@@ -161,6 +161,41 @@ def test_a_paused_runner_that_wakes_up_cannot_declare_its_old_run_done(make_daem
     eventually(lambda: not [x for x in other.redis.left() if runner in x], 20)
 
 
+# PostgreSQL does what it was told, and the answer is lost
+
+
+@pytest.mark.parametrize("who_is_next", ["its own runner's", "another runner's"])
+def test_an_entry_whose_answer_is_lost_is_none(tap, make_daemon, who_is_next):
+    daemon = make_daemon(pg_dsn=tap.dsn()).ready()
+    other = daemon if who_is_next.startswith("its") else make_daemon().ready()
+    tap.lose_answer_to("INSERT INTO berth.gate")
+    assert refused(daemon.client(), "ONCE", "ENTER", "migrate").code == "UNAVAILABLE"
+
+    assert enter(other.client(), "migrate", wait=20000).state == "run"
+
+
+def test_who_waits_enters_although_the_answer_to_its_first_try_is_lost(tap, make_daemon):
+    client = make_daemon(pg_dsn=tap.dsn()).ready().client()
+    tap.lose_answer_to("INSERT INTO berth.gate")
+
+    mine = enter(client, "migrate", wait=20000)
+
+    assert mine.state == "run"
+    assert client("ONCE", "DONE", "migrate", mine.fence) == "OK"
+
+
+def test_a_run_that_goes_on_survives_that_the_answer_is_lost(tap, make_daemon):
+    first, second = make_daemon().ready(), make_daemon(pg_dsn=tap.dsn(), **QUICK).ready()
+    mine = enter(first.client(), "migrate")
+    tap.lose_answer_to("UPDATE berth.gate g SET state = 'running'")
+    holder = second.client()
+    assert refused(holder, "ONCE", "ENTER", "migrate", "FENCE", mine.fence).code == "UNAVAILABLE"
+
+    assert enter(holder, "migrate", "FENCE", mine.fence, wait=20000).state == "run"
+    assert enter(second.client(), "migrate", wait=2000).state == "wait"
+    assert holder("ONCE", "DONE", "migrate", mine.fence) == "OK"
+
+
 # A runner that leaves while something of its clients runs
 
 

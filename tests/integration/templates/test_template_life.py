@@ -414,7 +414,11 @@ def test_a_template_in_use_at_another_runner_is_not_dropped(make_daemon, key):
     def builds():
         """What the other runner has ready of it goes with its next heartbeat."""
         client = other.client()
-        lease = ask(client, key, worker="gw2")
+        try:
+            lease = ask(client, key, worker="gw2")
+        except ReplyError as e:
+            assert e.code == "NOTEMPLATE", e
+            return False
         client("RELEASE", lease.lease)
         return is_builder(lease)
 

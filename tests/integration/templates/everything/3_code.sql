@@ -10,13 +10,13 @@ CREATE FUNCTION how_many(which mood) RETURNS bigint LANGUAGE sql STABLE
 	BEGIN ATOMIC
 		SELECT count(*) FROM people WHERE mood = which;
 	END;
-CREATE FUNCTION dynamic(wanted text, OUT found text, INOUT more integer DEFAULT 3) LANGUAGE plpgsql
+CREATE FUNCTION dynamic(wanted text, OUT first text, INOUT more integer DEFAULT 3) LANGUAGE plpgsql
 	SECURITY DEFINER SET search_path = @schema@, public, pg_temp SET work_mem = '8MB' AS $body$
 DECLARE
 	-- '@schema@' in a comment, "@schema@" as an identifier, $inner$@schema@$inner$ as a string
 	path text := '@schema@.people';
 BEGIN
-	EXECUTE format($inner$SELECT min(name) FROM %s WHERE name <> '\' || %L$inner$, path, wanted) INTO found;
+	EXECUTE format($inner$SELECT min(name) FROM %s WHERE name <> '\' || %L$inner$, path, wanted) INTO first;
 	IF to_regclass('"@schema@".people') IS NULL THEN RAISE EXCEPTION 'no % here', '@schema@'; END IF;
 	more := more + 1;
 END

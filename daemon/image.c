@@ -167,7 +167,7 @@ image_privileges(char *dump)
 static bool
 in_word(char c)
 {
-	return isalnum((unsigned char)c) || c == '_' || c == '$' || (unsigned char)c >= 0x80;
+	return isalnum((unsigned char)c) || c == '_' || (unsigned char)c >= 0x80; /* $ may be a quote's */
 }
 
 static bool

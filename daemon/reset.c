@@ -17,15 +17,18 @@
 #include "daemon/baseline.h"
 #include "daemon/config.h"
 #include "daemon/pg/guest.h"
+#include "daemon/pg/note.h"
 #include "daemon/pg/pg.h"
 #include "daemon/reset_plan.h"
 #include "daemon/slot.h"
 #include "daemon/slot_guest.h"
 #include "daemon/slot_rebuild.h"
 #include "daemon/slot_role.h"
+#include "daemon/slot_shrink.h"
 
 enum {
 	AGAIN_LEAST_MS = 2, AGAIN_MOST_MS = 100, AGAIN_ROUNDS = 100, /* for sessions to end */
+	OUR_CONNECTIONS = 2, /* one that ends, and the next */
 	XIDS_MANY = 64, /* transactions that wrote the catalog; then they are listed anew */
 };
 
@@ -37,6 +40,7 @@ struct reset {
 	void *arg;
 	struct event *again;     /* the next look at sessions that are ending */
 	bool force;
+	bool let_in;             /* the role lets us in again, whatever its holder has done to it */
 	int rounds;
 	int64_t started;
 	char busy[512];          /* the session that is in the way; "" for none */
@@ -49,7 +53,18 @@ struct reset {
 };
 
 static void look(struct reset *reset);
+static void let_in(struct reset *reset);
 static void rebuild(struct reset *reset, const char *why);
+
+/* What let_in() has opened further than others may come. */
+static void
+close_the_door(struct reset *reset)
+{
+	struct sql statement = { 0 };
+
+	slot_role_limit(reset->site, reset->slot, 0, &statement);
+	note_send(reset->site->pg, "connection limit", &statement);
+}
 
 static void
 finish(struct reset *reset, const struct berth_error *e)
@@ -57,6 +72,8 @@ finish(struct reset *reset, const struct berth_error *e)
 	struct slot *slot = reset->slot;
 
 	reset->result.us = clock_now() - reset->started;
+	if (reset->let_in)
+		close_the_door(reset);
 	slot->reset = NULL;
 	slot->doubt = e && e->code != BERTH_BUSY;
 	if (slot->guest && (!guest_alive(slot->guest) || reset->site->guests->count > reset->site->config->reset_connections))
@@ -202,6 +219,10 @@ ask_empty(void *ctx, struct sql *sql)
 	        " WHERE refclassid = 1260 AND rolname = %L AND deptype = 'o') AND NOT ",
 	        reset->slot->name, reset->slot->name);
 	slot_role_settings_differ(reset->site, reset->slot, sql);
+	sql_add(sql, " AND EXISTS (SELECT FROM pg_namespace WHERE nspname = %L AND obj_description(oid, 'pg_namespace') = ",
+	        reset->slot->name);
+	slot_write_stamp_text(reset->site, reset->slot, sql);
+	sql_add(sql, ")");
 }
 
 static int
@@ -587,7 +608,9 @@ on_sessions_seen(void *ctx, const struct berth_error *e, const char *sqlstate)
 	struct reset *reset = ctx;
 	const struct baseline *baseline = reset->slot->baseline;
 
-	if (e)
+	if (e && e->code == BERTH_UNAVAILABLE && !reset->let_in)
+		let_in(reset);
+	else if (e)
 		finish(reset, e);
 	else if (*reset->busy || *reset->gid)
 		mind_busy(reset);
@@ -604,6 +627,61 @@ look(struct reset *reset)
 {
 	reset->busy[0] = reset->gid[0] = '\0';
 	run(reset, look_steps, on_sessions_seen);
+}
+
+/* ---- a role that does not let us in ---- */
+
+/* Its holder may have changed the password, or have all the connections that the role may have. */
+static void
+write_door(void *ctx, struct sql *sql)
+{
+	const struct reset *reset = ctx;
+
+	slot_role_password(reset->site, reset->slot, sql);
+}
+
+static void
+widen_door(void *ctx, struct sql *sql)
+{
+	const struct reset *reset = ctx;
+
+	slot_role_limit(reset->site, reset->slot, OUR_CONNECTIONS, sql);
+}
+
+static void
+check_fence(void *ctx, struct sql *sql)
+{
+	const struct reset *reset = ctx;
+
+	slot_write_check(reset->site, reset->slot, sql);
+}
+
+static const struct flow_step let_in_steps[] = {
+	{ "check the fence", check_fence },
+	{ "set the password", write_door },
+	{ "make room", widen_door, .wait = true },
+	{ 0 },
+};
+
+static void
+on_let_in(void *ctx, const struct berth_error *e, const char *sqlstate)
+{
+	struct reset *reset = ctx;
+
+	if (e) {
+		finish(reset, e);
+		return;
+	}
+	slot_open_guest(reset->site, reset->slot);
+	look(reset);
+}
+
+static void
+let_in(struct reset *reset)
+{
+	reset->let_in = true;
+	reset->flow = (struct flow){ .steps = let_in_steps, .subject = reset->slot->name, .ctx = reset, .done = on_let_in };
+	pg_run(reset->site->pg, &reset->flow);
 }
 
 /* ---- rebuild ---- */
@@ -643,6 +721,10 @@ reset_start(const struct slot_site *site, struct event_base *base, struct slot *
 	if (!reset->again)
 		abort();
 	slot->reset = reset;
+	if (force && slot->state == SLOT_HELD) {
+		let_in(reset);
+		return;
+	}
 	slot_open_guest(site, slot);
 	look(reset);
 }

@@ -44,6 +44,30 @@ check_fence(void *ctx, struct sql *sql)
 	slot_write_check(copy->site, copy->slot, sql);
 }
 
+/* Its template was dropped meanwhile: there is nothing to copy. */
+static int
+check_template(const struct slot *slot, struct berth_error *e)
+{
+	if (!slot->shelf->key || (slot->shelf->trusted && !slot->shelf->closed))
+		return 0;
+	return berth_error_set(e, BERTH_NOTEMPLATE, "%s cannot be reset: its template %.80s was dropped; release it and ask anew",
+	                       slot->name, slot->shelf->key);
+}
+
+static void
+check_source(void *ctx, struct sql *sql)
+{
+	sql_add(sql, "SELECT"); /* for its answer alone */
+}
+
+static int
+refuse_source(void *ctx, const PGresult *result, struct berth_error *e)
+{
+	const struct reset_copy *copy = ctx;
+
+	return check_template(copy->slot, e);
+}
+
 static void
 ask_busy(void *ctx, struct sql *sql)
 {
@@ -107,6 +131,7 @@ stamp(void *ctx, struct sql *sql)
 }
 
 static const struct flow_step copy_steps[] = {
+	{ "is there a template", check_source, refuse_source },
 	{ "check the fence", check_fence },
 	{ "who is busy", ask_busy, refuse_busy, .wait = true },
 	{ "drop database", drop, .wait = true },

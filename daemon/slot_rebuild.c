@@ -6,12 +6,15 @@
 #include <string.h>
 
 #include "daemon/baseline.h"
+#include "daemon/pg/note.h"
 #include "daemon/pg/pg.h"
 #include "daemon/slot.h"
 #include "daemon/slot_fill.h"
 #include "daemon/slot_guest.h"
 #include "daemon/slot_role.h"
 #include "daemon/slot_shrink.h"
+
+enum { LOCK_WAIT_MS = 1000, OUR_CONNECTIONS = 2 /* one that ends, and the next */ };
 
 struct slot_rebuild {
 	struct flow flow;
@@ -22,6 +25,13 @@ struct slot_rebuild {
 	slot_rebuild_done *done;
 	void *arg;
 };
+
+/* Whoever holds a lock on it for long is not waited for: the flow's tries together make the bound. */
+static void
+bound_the_wait(void *ctx, struct sql *sql)
+{
+	sql_add(sql, "SELECT set_config('lock_timeout', '%d', true)", LOCK_WAIT_MS);
+}
 
 static void
 find_role(void *ctx, struct sql *sql)
@@ -67,6 +77,7 @@ keep_tables(void *ctx, const PGresult *result, struct berth_error *e)
 
 static const struct flow_step shrink_steps[] = {
 	{ "find its role", find_role, keep_role, .wait = true },
+	{ "bound the wait", bound_the_wait },
 	{ "drop some tables", shrink },
 	{ "count the others", count_tables, keep_tables, .wait = true },
 	{ 0 },
@@ -80,12 +91,30 @@ check_fence(void *ctx, struct sql *sql)
 	slot_write_check(rebuild->site, rebuild->slot, sql);
 }
 
+/*
+ * The schema, and then whatever the role has made elsewhere. DROP OWNED alone would take along what its
+ * sessions keep in pg_temp, and those may stay.
+ */
 static void
 drop_owned(void *ctx, struct sql *sql)
 {
 	const struct slot_rebuild *rebuild = ctx;
+	const char *name = rebuild->slot->name;
+	struct sql body = { 0 };
 
-	sql_add(sql, "DROP OWNED BY %I CASCADE", rebuild->slot->name);
+	sql_add(&body,
+	        "BEGIN IF EXISTS (SELECT FROM pg_namespace WHERE nspname = %L AND nspowner = %l)"
+	        " THEN DROP SCHEMA %I CASCADE; END IF;"
+	        " IF EXISTS (SELECT FROM pg_shdepend WHERE refclassid = 1260 AND refobjid = %l"
+	        "  AND dbid = (SELECT oid FROM pg_database WHERE datname = current_database())"
+	        "  AND coalesce(CASE classid WHEN 1259 THEN (SELECT relnamespace FROM pg_class t WHERE t.oid = objid)"
+	        "   WHEN 1247 THEN (SELECT typnamespace FROM pg_type t WHERE t.oid = objid)"
+	        "   WHEN 1255 THEN (SELECT pronamespace FROM pg_proc t WHERE t.oid = objid) END, 0)"
+	        "   NOT IN (SELECT oid FROM pg_namespace WHERE nspname LIKE 'pg_temp%%'))"
+	        " THEN DROP OWNED BY %I CASCADE; END IF; END",
+	        name, rebuild->role, name, rebuild->role, name);
+	sql_add(sql, "DO %L", body.text);
+	sql_fini(&body);
 }
 
 static void
@@ -94,6 +123,23 @@ set_role(void *ctx, struct sql *sql)
 	const struct slot_rebuild *rebuild = ctx;
 
 	slot_role_settings(rebuild->site, rebuild->slot, sql);
+}
+
+/* Its holder may have changed the password, or have all the connections that the role may have. */
+static void
+set_password(void *ctx, struct sql *sql)
+{
+	const struct slot_rebuild *rebuild = ctx;
+
+	slot_role_password(rebuild->site, rebuild->slot, sql);
+}
+
+static void
+make_room(void *ctx, struct sql *sql)
+{
+	const struct slot_rebuild *rebuild = ctx;
+
+	slot_role_limit(rebuild->site, rebuild->slot, OUR_CONNECTIONS, sql);
 }
 
 static void
@@ -112,11 +158,13 @@ stamp(void *ctx, struct sql *sql)
 	slot_write_stamp(rebuild->site, rebuild->slot, "SCHEMA", sql);
 }
 
-/* What the role owns is what its schema holds and whatever it made elsewhere. */
 static const struct flow_step clear_steps[] = {
+	{ "bound the wait", bound_the_wait },
 	{ "check the fence", check_fence },
 	{ "drop what it owns", drop_owned },
 	{ "set the role", set_role },
+	{ "set the password", set_password },
+	{ "make room", make_room },
 	{ "create schema", create_schema },
 	{ "stamp schema", stamp, .wait = true },
 	{ 0 },
@@ -126,7 +174,10 @@ static void
 finish(struct slot_rebuild *rebuild, const struct berth_error *e)
 {
 	struct slot *slot = rebuild->slot;
+	struct sql limit = { 0 };
 
+	slot_role_limit(rebuild->site, slot, 0, &limit);
+	note_send(rebuild->site->pg, "connection limit", &limit);
 	if (e)
 		slot->doubt = true;
 	rebuild->done(rebuild->arg, slot, e);

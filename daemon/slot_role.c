@@ -22,6 +22,14 @@ slot_role_create(const struct slot_site *site, const struct slot *slot, struct s
 }
 
 void
+slot_role_limit(const struct slot_site *site, const struct slot *slot, int more, struct sql *sql)
+{
+	int limit = site->config->role_connections;
+
+	sql_add(sql, "ALTER ROLE %I CONNECTION LIMIT %d", slot->name, limit < 0 ? limit : limit + more);
+}
+
+void
 slot_role_password(const struct slot_site *site, const struct slot *slot, struct sql *sql)
 {
 	char verifier[SCRAM_TEXT];

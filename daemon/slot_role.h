@@ -16,5 +16,7 @@ void slot_role_settings(const struct slot_site *site, const struct slot *slot, s
 void slot_role_path(const struct slot_site *site, const struct slot *slot, struct sql *sql);
 /* A condition: whether the role's settings are others. */
 void slot_role_settings_differ(const struct slot_site *site, const struct slot *slot, struct sql *sql);
+/* As many connections as the settings say, and so many more. */
+void slot_role_limit(const struct slot_site *site, const struct slot *slot, int more, struct sql *sql);
 /* slot->password becomes the role's, with the right to log in. */
 void slot_role_password(const struct slot_site *site, const struct slot *slot, struct sql *sql);

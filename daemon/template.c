@@ -181,22 +181,32 @@ template_shelve(struct template *template)
 	template->shelved = true;
 }
 
+/* Who waits for one of its slots is to build it anew, or to wait for whoever does. */
+static void
+begin_anew(struct template *template)
+{
+	template->state = TEMPLATE_UNKNOWN;
+	template->shelf.trusted = false;
+	template->watched = 0;
+	template_wait(template, 0);
+}
+
 void
 template_forget(struct template *template)
 {
 	struct templates *templates = template->templates;
-	struct berth_error dropped;
 
-	assert(!template->gone);
-	berth_error_set(&dropped, BERTH_NOTEMPLATE, "template %.80s was dropped; ask again, and it is built anew", template->key);
-	if (template->waiters > 0)
-		templates->events->failed(templates->arg, template, &dropped);
+	assert(!template->gone && template->state == TEMPLATE_SEALED);
 	log_info("template.gone", LOG_T("key", template->key), LOG_T("kind", slot_kind_word(template->shelf.kind)));
+	if (template->shelved)
+		pool_close_shelf(templates->pool, &template->shelf);
+	if (template->waiters > 0) {
+		begin_anew(template);
+		return;
+	}
 	HASH_DELETE(hh, templates->by_index, template);
 	template->gone = true;
 	TAILQ_INSERT_TAIL(&templates->gone, template, link);
-	if (template->shelved)
-		pool_close_shelf(templates->pool, &template->shelf);
 	settle(template);
 }
 

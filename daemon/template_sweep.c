@@ -234,6 +234,15 @@ keep_marked(void *ctx, const PGresult *result, struct berth_error *e)
 	return 0;
 }
 
+/* A schema's has nothing but its row. */
+static void
+delete_schemas(void *ctx, struct sql *sql)
+{
+	const struct dropping *dropping = ctx;
+
+	sql_add(sql, "DELETE FROM berth.template WHERE key = %L AND kind = 'schema' AND state = 'dropping'", dropping->key);
+}
+
 static void
 ask_left(void *ctx, struct sql *sql)
 {
@@ -253,6 +262,7 @@ keep_left(void *ctx, const PGresult *result, struct berth_error *e)
 
 static const struct flow_step drop_steps[] = {
 	{ "mark it", mark_one, keep_marked },
+	{ "delete a schema's", delete_schemas },
 	{ "what is left", ask_left, keep_left, .wait = true },
 	{ 0 },
 };

@@ -33,7 +33,9 @@ greet_send(void *ctx, struct sql *sql)
 	        " current_setting('max_locks_per_transaction')::int8 * (current_setting('max_connections')::int8"
 	        "  + current_setting('max_prepared_transactions')::int8),"
 	        /* what a slot's role may have set for itself, and a guest must not mind */
-	        " set_config('default_transaction_read_only', 'off', false), set_config('lc_monetary', 'C', false), set_config('quote_all_identifiers', 'off', false),"
+	        " set_config('default_transaction_read_only', 'off', false), set_config('lc_monetary', 'C', false), set_config('quote_all_identifiers', 'off', false), set_config('array_nulls', 'on', false),"
+	        " set_config('transform_null_equals', 'off', false), set_config('xmlbinary', 'base64', false),"
+	        " set_config('backslash_quote', 'safe_encoding', false), set_config('escape_string_warning', 'off', false),"
 	        ""
 	        " set_config('default_transaction_isolation', 'read committed', false),"
 	        " set_config('default_transaction_deferrable', 'off', false), set_config('default_tablespace', '', false),"

@@ -282,12 +282,12 @@ def test_redis_is_away_and_comes_back(make_daemon, own_redis):
 
 
 def test_a_role_at_its_connection_limit_is_rebuilt_all_the_same(make_daemon):
-    daemon = make_daemon(role_connections=2)
+    daemon = make_daemon(role_connections=4)
     client = daemon.client()
     lease = client.acquire("gw0")
     run_sql(lease.dsn, *SHOP)
     assert client("BASELINE", lease.lease) == "OK"
-    sessions = [daemon.sql(lease) for _ in range(2)]
+    sessions = [daemon.sql(lease) for _ in range(4)]
     sessions[0].execute("DROP TABLE visits")
     assert reset(client, lease).rebuilt == 1
     assert sessions[1].execute("SELECT count(*) FROM visits").fetchone() == (0,)

@@ -264,7 +264,7 @@ def test_a_password_that_the_role_changed_is_the_lease_s_again(desk):
     desk.sql("ALTER ROLE CURRENT_USER PASSWORD 'mine now'")
     with pytest.raises(psycopg.OperationalError):
         desk.sql("SELECT 1")
-    desk.reset()
+    desk.reset("FORCE")
     assert desk.sql("SELECT 1") == [(1,)]
     desk.is_clean()
 

@@ -11,7 +11,7 @@ import psycopg
 from harness.daemon import Daemon, left
 from harness.pg_server import PgServer
 from harness.redis_server import RedisServer
-from harness.resp import Client, Map, as_map
+from harness.resp import Client, Map, ReplyError, as_map
 from templates import everything
 from templates.state import Observer, Slot, State, difference, dump
 
@@ -67,7 +67,11 @@ class House:
     def seal(self, client: Client, lease: Map) -> Map:
         """Seals; the builder's lease as it is afterwards."""
         self.sealed[lease.template] = lease.schema
-        seal(client, lease)
+        try:
+            seal(client, lease)
+        except ReplyError:
+            client("TEMPLATE", "ABORT", lease.lease)  # or the next test would wait for this one
+            raise
         return client.lease(lease.lease, WAIT)
 
     def lease(self, client: Client, name: str, *texts: str, **options) -> Map:

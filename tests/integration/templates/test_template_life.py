@@ -393,7 +393,7 @@ def test_a_template_in_use_is_not_dropped(daemon, key):
 
     client("RELEASE", lease.lease)
     assert client("TEMPLATE", "DROP", key) == "OK"
-    assert key not in templates(client)
+    eventually(lambda: key not in templates(client))
     assert refused(client, "TEMPLATE", "DROP", key).code == "NOTEMPLATE"
     assert is_builder(ask(client, key))
 

@@ -406,6 +406,7 @@ def test_a_template_in_use_at_another_runner_is_not_dropped(make_daemon, key):
     seal(client, lease)
     theirs = other.client()
     held = ask(theirs, key)
+    eventually(lambda: templates(client)[key].leases == 2)  # noted behind the answer
     client("RELEASE", lease.lease)
     eventually(lambda: templates(client)[key].leases == 1)  # another runner's is noted behind its grant
     assert refused(client, "TEMPLATE", "DROP", key).code == "INUSE"

@@ -159,13 +159,15 @@ enter(void *ctx, struct sql *sql)
 
 	if (!session)
 		return; /* nobody is there to run it */
+	/* Not for a runner that has left or was buried: its row is held until this is done. */
 	sql_add(sql,
 	        "INSERT INTO berth.gate AS g (key, state, fence, runner, host, pid, uid)"
-	        " VALUES (%L, 'running', nextval('berth.fence'), %L, %L, %d, %l) ON CONFLICT (key) DO UPDATE SET"
+	        " SELECT %L, 'running', nextval('berth.fence'), r.id, %L, %d, %l FROM berth.runner r WHERE r.id = %L"
+	        " FOR KEY SHARE ON CONFLICT (key) DO UPDATE SET"
 	        " state = 'running', fence = excluded.fence, runner = excluded.runner, host = excluded.host,"
 	        " pid = excluded.pid, uid = excluded.uid, message = NULL, status = NULL, ended = NULL,"
 	        " entered = clock_timestamp() WHERE NOT " IS_HELD " AND (NOT " IS_OVER "%s) RETURNING fence",
-	        talk->key, registry->runner, registry->host, (int)session->pid, (int64_t)session->uid,
+	        talk->key, registry->host, (int)session->pid, (int64_t)session->uid, registry->runner,
 	        grace_ms(talk), talk->retry ? " OR g.state = 'failed'" : "");
 }
 
@@ -177,7 +179,8 @@ go_on(void *ctx, struct sql *sql)
 
 	if (listener_find(&talk->gate->berthd->listener, talk->session))
 		sql_add(sql,
-		        "UPDATE berth.gate g SET state = 'running', runner = %L, ended = NULL"
+		        "WITH us AS MATERIALIZED (SELECT id FROM berth.runner WHERE id = %L FOR KEY SHARE)"
+		        " UPDATE berth.gate g SET state = 'running', runner = us.id, ended = NULL FROM us"
 		        " WHERE key = %L AND fence = %l AND NOT " IS_OVER " RETURNING fence",
 		        registry->runner, talk->key, talk->fence);
 }
@@ -267,7 +270,11 @@ on_entered(void *ctx, const struct berth_error *e, const char *sqlstate)
 	if (!e && strcmp(talk->state.state, "done") != 0 && strcmp(talk->state.state, "failed") != 0)
 		strcpy(talk->state.state, talk->mine ? "run" : "wait");
 	if (!e && !talk->found && !talk->mine) {
-		berth_error_set(&forgotten, BERTH_STALE, "nobody knows of a run of %s: it was forgotten", talk->key);
+		if (talk->goes_on)
+			berth_error_set(&forgotten, BERTH_STALE, "nobody knows of a run of %s: it was forgotten",
+			                talk->key);
+		else
+			berth_error_set(&forgotten, BERTH_UNAVAILABLE, "berthd is leaving");
 		e = &forgotten;
 	}
 	talk->done(talk->arg, &talk->state, e);

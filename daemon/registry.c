@@ -489,6 +489,15 @@ delete_unbuilt(void *ctx, struct sql *sql)
 	sql_add(sql, "DELETE FROM berth.slot WHERE runner = %L AND NOT built", registry->runner);
 }
 
+/* Whoever enters the gate holds the row until that is committed: see it, then. */
+static void
+hold_runner(void *ctx, struct sql *sql)
+{
+	const struct registry *registry = ctx;
+
+	sql_add(sql, "SELECT FROM berth.runner WHERE id = %L FOR UPDATE", registry->runner);
+}
+
 /* Whoever runs something behind the gate may go on by way of another runner: see gate.h. */
 static void
 leave_gates(void *ctx, struct sql *sql)
@@ -501,6 +510,7 @@ leave_gates(void *ctx, struct sql *sql)
 }
 
 static const struct flow_step leave_steps[] = {
+	{ "hold the runner's row", hold_runner },
 	{ "leave the gates", leave_gates },
 	{ "forget what was never built", delete_unbuilt },
 	{ "sign off", delete_runner, .wait = true },

@@ -187,7 +187,7 @@ def test_who_waits_enters_although_the_answer_to_its_first_try_is_lost(tap, make
 def test_a_run_that_goes_on_survives_that_the_answer_is_lost(tap, make_daemon):
     first, second = make_daemon().ready(), make_daemon(pg_dsn=tap.dsn(), **QUICK).ready()
     mine = enter(first.client(), "migrate")
-    tap.lose_answer_to("UPDATE berth.gate g SET state = 'running'")
+    tap.lose_answer_to("UPDATE berth.gate g SET state = 'running', runner = us.id")
     holder = second.client()
     assert refused(holder, "ONCE", "ENTER", "migrate", "FENCE", mine.fence).code == "UNAVAILABLE"
 
@@ -214,6 +214,26 @@ def test_a_runner_that_leaves_gives_the_holder_its_grace_to_come_back(make_daemo
     assert enter(other, "migrate", wait=2000).state == "wait"
     assert holder("ONCE", "DONE", "migrate", mine.fence) == "OK"
     assert enter(other, "migrate").state == "done"
+
+
+def test_who_enters_while_its_runner_leaves_is_inside_for_all(make_daemon, pg):
+    """The entry is on its way when berthd is told to leave: it leaves behind that."""
+    first, second = make_daemon().ready(), make_daemon().ready()
+    enter(second.client(), "migrate")
+    second.hang_up()
+    eventually(lambda: second.log.has(event="gate.free"))
+    client = first.client()
+    with pg.connect() as slow:
+        slow.execute("BEGIN")
+        slow.execute("SELECT FROM berth.gate FOR UPDATE")
+        client.send("ONCE", "ENTER", "migrate")
+        eventually(lambda: pg.one("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+        first.process.terminate()
+        eventually(lambda: pg.one("SELECT count(*) FROM pg_locks WHERE NOT granted") == 2)
+        slow.execute("COMMIT")
+
+    assert as_map(client.read()).state == "run"
+    assert enter(second.client(), "migrate").state == "wait"
 
 
 def test_after_that_grace_the_next_one_runs_it_and_the_holder_comes_too_late(make_daemon):

@@ -461,7 +461,7 @@ registry_note_grant(struct registry *registry, const struct lease *lease)
 	sql_add(&statement,
 	        "INSERT INTO berth.lease (id, slot, run, worker, uid, pid, label, redis_db)"
 	        " SELECT %L, name, %L, %L, %l, %d, %L, nullif(%d, -1) FROM berth.slot"
-	        " WHERE name = %L AND fence = %l ON CONFLICT (id) DO UPDATE SET slot = excluded.slot",
+	        " WHERE name = %L AND fence = %l FOR NO KEY UPDATE ON CONFLICT (id) DO UPDATE SET slot = excluded.slot",
 	        lease->id, lease->run, lease->worker, (int64_t)lease->uid, (int)lease->pid,
 	        *lease->label ? lease->label : NULL, lease->redis ? lease->redis->db : -1, lease->slot->name,
 	        lease->slot->fence);

@@ -39,7 +39,7 @@ def test_what_nobody_has_used_for_long_goes(make_daemon, own_pg):
 
 
 def test_beyond_the_budget_the_least_used_go_but_none_that_is_in_use(make_daemon, own_pg):
-    daemon = make_daemon(pg=own_pg).ready()
+    daemon = make_daemon(pg=own_pg, heartbeat_ms=200).ready()
     client = daemon.client()
     for key in ("first", "second", "third"):
         client("RELEASE", seal(client, key).lease)
@@ -47,9 +47,12 @@ def test_beyond_the_budget_the_least_used_go_but_none_that_is_in_use(make_daemon
     assert held.state == "held"
     eventually(lambda: own_pg.one("SELECT count(*) FROM berth.lease") == 1)
     own_pg.sql(
-        "UPDATE berth.template SET bytes = 600000, used = now() - CASE key WHEN 'first' THEN interval '3 h'"
+        "UPDATE berth.template SET bytes = 500000, used = now() - CASE key WHEN 'first' THEN interval '3 h'"
         " WHEN 'second' THEN interval '2 h' ELSE interval '1 h' END"
     )
+
+    recent = "SELECT used > now() - interval '1 h' FROM berth.template WHERE key = 'first'"
+    eventually(lambda: own_pg.one(recent))  # whoever holds a lease of it says so with each heartbeat
 
     make_daemon(pg=own_pg, templates_mb=1).ready()
 

@@ -17,7 +17,6 @@
 #include "daemon/baseline.h"
 #include "daemon/config.h"
 #include "daemon/pg/guest.h"
-#include "daemon/pg/note.h"
 #include "daemon/pg/pg.h"
 #include "daemon/reset_plan.h"
 #include "daemon/slot.h"
@@ -50,39 +49,66 @@ struct reset {
 	struct reset_plan plan;
 	char xid[24];            /* of the fix */
 	struct reset_result result;
+	struct berth_error error;
 };
 
 static void look(struct reset *reset);
 static void let_in(struct reset *reset);
 static void rebuild(struct reset *reset, const char *why);
 
-/* What let_in() has opened further than others may come. */
 static void
-close_the_door(struct reset *reset)
-{
-	struct sql statement = { 0 };
-
-	slot_role_limit(reset->site, reset->slot, 0, &statement);
-	note_send(reset->site->pg, "connection limit", &statement);
-}
-
-static void
-finish(struct reset *reset, const struct berth_error *e)
+tell(struct reset *reset)
 {
 	struct slot *slot = reset->slot;
+	bool failed = reset->error.code != BERTH_OK;
 
 	reset->result.us = clock_now() - reset->started;
-	if (reset->let_in)
-		close_the_door(reset);
 	slot->reset = NULL;
-	slot->doubt = e && e->code != BERTH_BUSY;
+	slot->doubt = failed && reset->error.code != BERTH_BUSY;
 	if (slot->guest && (!guest_alive(slot->guest) || reset->site->guests->count > reset->site->config->reset_connections))
 		slot_close_guest(slot);
 	look_fini(&reset->look);
 	reset_plan_fini(&reset->plan);
 	event_free(reset->again);
-	reset->done(reset->arg, e ? NULL : &reset->result, e);
+	reset->done(reset->arg, failed ? NULL : &reset->result, failed ? &reset->error : NULL);
 	free(reset);
+}
+
+/* What let_in() has opened further than others may come. */
+static void
+close_the_door(void *ctx, struct sql *sql)
+{
+	const struct reset *reset = ctx;
+
+	slot_role_limit(reset->site, reset->slot, 0, sql);
+}
+
+static const struct flow_step door_steps[] = {
+	{ "make no more room", close_the_door, .wait = true },
+	{ 0 },
+};
+
+static void
+on_closed(void *ctx, const struct berth_error *e, const char *sqlstate)
+{
+	struct reset *reset = ctx;
+
+	if (e && reset->error.code == BERTH_OK)
+		reset->error = *e;
+	tell(reset);
+}
+
+static void
+finish(struct reset *reset, const struct berth_error *e)
+{
+	if (e)
+		reset->error = *e;
+	if (!reset->let_in || (e && e->code == BERTH_UNAVAILABLE)) {
+		tell(reset);
+		return;
+	}
+	reset->flow = (struct flow){ .steps = door_steps, .subject = reset->slot->name, .ctx = reset, .done = on_closed };
+	pg_run(reset->site->pg, &reset->flow);
 }
 
 static void

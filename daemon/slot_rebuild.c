@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "daemon/baseline.h"
-#include "daemon/pg/note.h"
 #include "daemon/pg/pg.h"
 #include "daemon/slot.h"
 #include "daemon/slot_fill.h"
@@ -22,6 +21,7 @@ struct slot_rebuild {
 	struct slot *slot;
 	int64_t role;
 	int tables;
+	struct berth_error error;
 	slot_rebuild_done *done;
 	void *arg;
 };
@@ -170,18 +170,44 @@ static const struct flow_step clear_steps[] = {
 	{ 0 },
 };
 
+static void run(struct slot_rebuild *rebuild, const struct flow_step *steps,
+                void (*done)(void *ctx, const struct berth_error *e, const char *sqlstate));
+
+static void
+close_the_door(void *ctx, struct sql *sql)
+{
+	const struct slot_rebuild *rebuild = ctx;
+
+	slot_role_limit(rebuild->site, rebuild->slot, 0, sql);
+}
+
+static const struct flow_step door_steps[] = {
+	{ "make no more room", close_the_door, .wait = true },
+	{ 0 },
+};
+
+static void
+on_closed(void *ctx, const struct berth_error *e, const char *sqlstate)
+{
+	struct slot_rebuild *rebuild = ctx;
+	struct slot *slot = rebuild->slot;
+	const struct berth_error *first = rebuild->error.code != BERTH_OK ? &rebuild->error : e;
+
+	if (first)
+		slot->doubt = true;
+	rebuild->done(rebuild->arg, slot, first);
+	free(rebuild);
+}
+
 static void
 finish(struct slot_rebuild *rebuild, const struct berth_error *e)
 {
-	struct slot *slot = rebuild->slot;
-	struct sql limit = { 0 };
-
-	slot_role_limit(rebuild->site, slot, 0, &limit);
-	note_send(rebuild->site->pg, "connection limit", &limit);
 	if (e)
-		slot->doubt = true;
-	rebuild->done(rebuild->arg, slot, e);
-	free(rebuild);
+		rebuild->error = *e;
+	if (e && e->code == BERTH_UNAVAILABLE)
+		on_closed(rebuild, e, "");
+	else
+		run(rebuild, door_steps, on_closed);
 }
 
 static void

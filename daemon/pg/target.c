@@ -112,9 +112,17 @@ pg_target_as(const struct pg_target *target, const char *user, const char *passw
 {
 	struct pg_target *made = pg_target_in(target, database);
 
+	char *options;
+
 	set(made, "user", user);
 	set(made, "password", password);
 	set(made, "passfile", NULL);
+	/* What the role may have set for itself would come between before the session's settings are there. */
+	if (asprintf(&options, "%s -c statement_timeout=0 -c lock_timeout=0 -c default_transaction_read_only=off",
+	             pg_target_value(target, "options")) < 0)
+		abort();
+	set(made, "options", options);
+	free(options);
 	return made;
 }
 

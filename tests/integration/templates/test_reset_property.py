@@ -35,8 +35,8 @@ def test_whatever_the_role_does_reset_undoes(request, house, shape, ddl):
     finally:
         print(counts)
         desk.close()
-    assert counts["dirty"] > 0
-    if not ddl and shape in ("shop", "plain"):  # what makes new files may be rebuilt, rows alone not
+    assert counts["dirty"] > 0 or ROUNDS < 50  # a few rounds may all be idle ones
+    if not ddl and shape in ("shop", "plain") and ROUNDS >= 50:  # what makes new files may be rebuilt, rows alone not
         assert counts["rebuilt"] < ROUNDS / 2
 
 

@@ -10,8 +10,8 @@
 enum { FLOW_TRIES = 6 /* flow.c's first and five more */ };
 
 /* Every type has an array type, whose name PostgreSQL changes when somebody wants it: it counts as free. */
-#define TYPE_OF_NAME "FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace" \
-                     " WHERE n.nspname = %L AND t.typname = %L AND t.typcategory <> 'A'"
+#define TYPES_OF_SCHEMA "FROM pg_type t%s WHERE t.typnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %L)" \
+                        " AND t.typcategory <> 'A' AND t.typname"
 
 /* Those that want what no other one before them wants. */
 #define FOREACH_FIRST(ask, talk)                       \
@@ -29,22 +29,17 @@ patience_ms(const struct config *config)
 	return share < most ? share : most;
 }
 
+/* The columns of one row are made from left to right: the patience is set before it is needed. */
 static void
-begin(void *ctx, struct sql *sql)
+take_lock(void *ctx, struct sql *sql)
 {
 	struct enum_talk *talk = ctx;
 
 	talk->locked = false;
-	sql_add(sql, "SELECT set_config('lock_timeout', '%d', true), set_config('berth.made', '', true)",
-	        patience_ms(talk->config));
-}
-
-static void
-take_lock(void *ctx, struct sql *sql)
-{
-	const struct enum_talk *talk = ctx;
-
-	sql_add(sql, "SELECT pg_advisory_xact_lock(%d)", talk->config->enum_lock);
+	sql_add(sql,
+	        "SELECT set_config('lock_timeout', '%d', true), set_config('berth.made', '', true),"
+	        " pg_advisory_xact_lock(%d)",
+	        patience_ms(talk->config), talk->config->enum_lock);
 }
 
 static int
@@ -72,11 +67,8 @@ look(void *ctx, struct sql *sql)
 {
 	const struct enum_talk *talk = ctx;
 
-	sql_add(sql,
-	        "SELECT t.typname, t.typtype, l.enumlabel FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace"
-	        " LEFT JOIN pg_enum l ON l.enumtypid = t.oid WHERE n.nspname = %L AND t.typcategory <> 'A'"
-	        " AND t.typname IN (",
-	        talk->config->enum_schema);
+	sql_add(sql, "SELECT t.typname, t.typtype, l.enumlabel, current_setting('berth.made') " TYPES_OF_SCHEMA " IN (",
+	        " LEFT JOIN pg_enum l ON l.enumtypid = t.oid", talk->config->enum_schema);
 	add_names(talk, sql);
 	sql_add(sql, ") ORDER BY t.typname, l.enumsortorder");
 }
@@ -155,36 +147,64 @@ judge(const struct enum_talk *talk, struct enum_ask *ask, const PGresult *result
 		enum_def_compare(&ask->want, &there, &ask->no);
 }
 
+/* As our block has noted it. */
+static bool
+was_made(const PGresult *result, int number)
+{
+	char mark[16];
+
+	snprintf(mark, sizeof mark, ",%d,", number);
+	return strstr(flow_cell(result, 0, 3), mark) != NULL;
+}
+
 static int
 keep_after(void *ctx, const PGresult *result, struct berth_error *e)
 {
 	struct enum_talk *talk = ctx;
 	struct enum_ask *ask;
+	int number = 0;
 
-	TAILQ_FOREACH(ask, &talk->asks, link)
+	talk->furnished = true;
+	TAILQ_FOREACH(ask, &talk->asks, link) {
 		judge(talk, ask, result);
+		ask->made = !ask->like && was_made(result, number++);
+	}
 	return 0;
 }
 
 /* ---- making ---- */
 
-/* Nothing to do is the usual case, and one question then. */
+/*
+ * Nothing to do is the usual case, and costs next to nothing: a look into the caches for each name. They
+ * take the name of an array for a type: whoever was told by the look afterwards that there is none takes the
+ * long way.
+ */
+static bool
+may_be_there(const struct enum_talk *talk)
+{
+	const struct enum_ask *ask;
+
+	TAILQ_FOREACH(ask, &talk->asks, link)
+		if (ask->append || ask->again)
+			return false;
+	return talk->furnished;
+}
+
 static void
 add_short_cut(const struct enum_talk *talk, struct sql *body)
 {
 	const struct enum_ask *ask;
+	struct sql type = { 0 };
 	int names = 0;
 
-	if (!talk->furnished || appends(talk))
-		return;
-	FOREACH_FIRST(ask, talk)
-		names++;
-	sql_add(body,
-	        " IF (SELECT count(*) FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace"
-	        " WHERE n.nspname = %L AND t.typcategory <> 'A' AND t.typname IN (",
-	        talk->config->enum_schema);
-	add_names(talk, body);
-	sql_add(body, ")) = %d THEN RETURN; END IF;", names);
+	sql_add(body, " IF num_nonnulls(");
+	FOREACH_FIRST(ask, talk) {
+		sql_clear(&type);
+		sql_add(&type, "%I.%I", talk->config->enum_schema, ask->want.name);
+		sql_add(body, "%sto_regtype(%L)", names++ ? ", " : "", type.text);
+	}
+	sql_add(body, ") = %d THEN RETURN; END IF;", names);
+	sql_fini(&type);
 }
 
 /* Leases find the types by their names and may use them, whatever the defaults of the database are. */
@@ -226,8 +246,8 @@ add_creation(const char *schema, const struct enum_ask *ask, int number, struct 
 	for (int i = 0; i < ask->want.count; i++)
 		sql_add(&create, "%s%L", i ? ", " : "", ask->want.labels[i]);
 	sql_add(&create, ")");
-	sql_add(body, " IF NOT EXISTS (SELECT " TYPE_OF_NAME ") THEN BEGIN EXECUTE %L;", schema, ask->want.name,
-	        create.text);
+	sql_add(body, " IF NOT EXISTS (SELECT " TYPES_OF_SCHEMA " = %L) THEN BEGIN EXECUTE %L;", "", schema,
+	        ask->want.name, create.text);
 	add_grant(type.text, body);
 	sql_add(body,
 	        " PERFORM set_config('berth.made', current_setting('berth.made') || ',%d,', true);"
@@ -242,7 +262,8 @@ add_appending(const char *schema, const struct enum_ask *ask, struct sql *body)
 {
 	struct sql alter = { 0 };
 
-	sql_add(body, " IF EXISTS (SELECT " TYPE_OF_NAME " AND t.typtype = 'e') THEN", schema, ask->want.name);
+	sql_add(body, " IF EXISTS (SELECT " TYPES_OF_SCHEMA " = %L AND t.typtype = 'e') THEN", "", schema,
+	        ask->want.name);
 	for (int i = 0; i < ask->want.count; i++) {
 		sql_clear(&alter);
 		sql_add(&alter, "ALTER TYPE %I.%I ADD VALUE IF NOT EXISTS %L", schema, ask->want.name,
@@ -254,56 +275,49 @@ add_appending(const char *schema, const struct enum_ask *ask, struct sql *body)
 }
 
 static void
+add_making(const struct enum_talk *talk, struct sql *body)
+{
+	const char *schema = talk->config->enum_schema;
+	const struct enum_ask *ask;
+	int number = 0;
+
+	sql_add(body, "BEGIN");
+	add_schema(schema, body);
+	FOREACH_FIRST(ask, talk) {
+		add_creation(schema, ask, number++, body);
+		if (ask->append)
+			add_appending(schema, ask, body);
+	}
+	sql_add(body, " END");
+}
+
+/* The long way is a text in the short one, so that nobody reads it in vain. */
+static void
 make(void *ctx, struct sql *sql)
 {
 	const struct enum_talk *talk = ctx;
-	const char *schema = talk->config->enum_schema;
-	const struct enum_ask *ask;
-	struct sql body = { 0 };
-	int number = 0;
+	struct sql body = { 0 }, block = { 0 }, outer = { 0 };
 
-	sql_add(&body, "BEGIN");
-	add_short_cut(talk, &body);
-	add_schema(schema, &body);
-	FOREACH_FIRST(ask, talk) {
-		add_creation(schema, ask, number++, &body);
-		if (ask->append)
-			add_appending(schema, ask, &body);
+	add_making(talk, &body);
+	sql_add(&block, "DO %L", body.text);
+	if (may_be_there(talk)) {
+		sql_add(&outer, "BEGIN");
+		add_short_cut(talk, &outer);
+		sql_add(&outer, " EXECUTE %L; END", block.text);
+		sql_add(sql, "DO %L", outer.text);
+	} else {
+		sql_add(sql, "%s", block.text);
 	}
-	sql_add(&body, " END");
-	sql_add(sql, "DO %L", body.text);
 	sql_fini(&body);
-}
-
-static void
-ask_made(void *ctx, struct sql *sql)
-{
-	sql_add(sql, "SELECT current_setting('berth.made')");
-}
-
-static int
-keep_made(void *ctx, const PGresult *result, struct berth_error *e)
-{
-	struct enum_talk *talk = ctx;
-	struct enum_ask *ask;
-	char mark[16];
-	int number = 0;
-
-	talk->furnished = true;
-	FOREACH_FIRST(ask, talk) {
-		snprintf(mark, sizeof mark, ",%d,", number++);
-		ask->made = strstr(flow_cell(result, 0, 0), mark) != NULL;
-	}
-	return 0;
+	sql_fini(&block);
+	sql_fini(&outer);
 }
 
 const struct flow_step enum_talk_steps[] = {
-	{ "begin", begin },
 	{ "take the lock", take_lock, keep_lock },
 	{ "look what is there", look_before, keep_before },
 	{ "make what is missing", make },
-	{ "look at it", look, keep_after },
-	{ "hear what was made", ask_made, keep_made, .wait = true },
+	{ "look at it", look, keep_after, .wait = true },
 	{ 0 },
 };
 

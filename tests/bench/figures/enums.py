@@ -16,8 +16,8 @@ TITLE = "Shared enums"
 ABOUT = (
     "*Five that exist*: five `ENUM ENSURE`, pipelined on one connection or each on its own; by "
     "hand: the advisory lock, five looks into `pg_type`, the unlock, one after another on a "
-    "session that is open. *Round trips* are those to PostgreSQL, the most of all rounds (one "
-    "conversation each, as INFO counts them; a test counts them on the wire). *64 callers at once*: until "
+    "session that is open. *Round trips* are those to PostgreSQL, the most of all rounds, as "
+    "INFO counts conversations; a test counts them on the wire. *64 callers at once*: until "
     "99 of 100 have their answer, the type being created once; against one bare CREATE TYPE on a "
     "session that is open."
 )
@@ -105,30 +105,28 @@ def on(daemon: Daemon, sizes: Sizes) -> list[dict]:
     client = daemon.client()
     clients = [daemon.client() for _ in range(CALLERS)]
     existing, parallel, created = [], [], []
-    trips = {"one": 0, "five": 0}
+    trips = 0
     for name in FIVE:
         assert client("ENUM", "ENSURE", name, *LABELS) == "created"
     with daemon.pg.connect() as connection:
         for _ in sizes.enums:
             by_hand = looked_up_by_hand(connection)
-            for name, pairs, args in (
-                ("one", existing, (pipelined, client)),
-                ("five", parallel, (together, clients[:5])),
-            ):
-                took, count = counted(daemon, *args)
-                trips[name] = max(trips[name], count)
-                pairs.append((took, by_hand))
+            took, count = counted(daemon, pipelined, client)
+            trips = max(trips, count)
+            existing.append((took, by_hand))
+            parallel.append((together(clients[:5]), by_hand))
             p99 = at_once(daemon, clients)
             connection.execute("DROP TYPE bench_new")
             created.append((p99, bare(connection)))
         for name in FIVE:
             connection.execute(f"DROP TYPE {name}")
-    rows = []
-    for what, name, pairs in (("one connection", "one", existing), ("five connections", "five", parallel)):
-        what = f"five that exist, {what}"
-        rows.append(of_rounds(what, BY_HAND, "time", "µs", pairs))
-        rows.append(row(what, BY_HAND, "round trips", "", trips[name], BY_HAND_TRIPS))
-    return [*rows, of_rounds("64 callers at once, p99", "one CREATE TYPE", "time", "µs", created)]
+    one, five = "five that exist, one connection", "five that exist, five connections"
+    return [
+        of_rounds(one, BY_HAND, "time", "µs", existing),
+        row(one, BY_HAND, "round trips", "", trips, BY_HAND_TRIPS),
+        of_rounds(five, BY_HAND, "time", "µs", parallel),
+        of_rounds("64 callers at once, p99", "one CREATE TYPE", "time", "µs", created),
+    ]
 
 
 def measure(stage: Stage, sizes: Sizes) -> list[dict]:

@@ -63,7 +63,7 @@ class Cli:
             env=self.env,
             capture_output=True,
             text=True,
-            timeout=60 * SLOW,
+            timeout=100 * SLOW,
             **kw,
         )
 

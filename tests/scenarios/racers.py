@@ -15,6 +15,17 @@ from harness.wait import LONG  # noqa: F401  (then everything is repeated 20 tim
 HERE = Path(__file__).resolve().parent
 APPS = HERE / "apps"
 
+# What those that race on the same tables and types die of; which it is depends on who comes first.
+RACE = (
+    "pg_type_typname_nsp_index",
+    "pg_class_relname_nsp_index",
+    "already exists",
+    "duplicate key",
+    "deadlock",
+    "does not exist",
+    "concurrently",
+)
+
 
 class Racers:
     """One process that has imported what the contestants need, and forks them when told."""

@@ -6,10 +6,9 @@ import subprocess
 import sys
 
 import pytest
-from racers import APPS, LONG, losers
+from racers import APPS, LONG, RACE, losers
 
 N = 6
-RACE = ("pg_type_typname_nsp_index", "pg_class_relname_nsp_index", "already exists", "deadlock")
 
 # Each migrates well alone. `naive` lets the tables make the enums; `guarded` looks into pg_type
 # first; `caught` survives duplicate_object, but not the 23505 of a race, nor that of the tables.

@@ -7,10 +7,9 @@ import sys
 
 import documents
 import pytest
-from racers import APPS
+from racers import APPS, RACE
 
 N = 4
-RACE = ("pg_type_typname_nsp_index", "pg_class_relname_nsp_index", "already exists", "duplicate key")
 
 runs = map("django{}".format, itertools.count())
 

@@ -3,9 +3,9 @@
 
 import documents
 import pytest
+from racers import RACE
 
 WORKERS = 8
-RACE = ("pg_type_typname_nsp_index", "already exists")
 
 pytestmark = pytest.mark.parametrize("form", ("sync", "asyncio"))
 

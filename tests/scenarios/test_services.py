@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 from harness import eventually, process
-from racers import APPS
+from racers import APPS, RACE
 from supervisor import NAMES, Supervisor
 
 VERSIONS = APPS / "clinic"
-RACE = ("pg_type_typname_nsp_index", "pg_class_relname_nsp_index", "already exists", "deadlock")
 UPGRADE = "alembic -c $INI -n {migrations} upgrade head"
 
 # The files of the migrations make the key: new ones run again. $RAN counts the runs.

@@ -216,6 +216,14 @@ def test_a_runner_that_leaves_gives_the_holder_its_grace_to_come_back(make_daemo
     assert enter(other, "migrate").state == "done"
 
 
+def is_blocked(pg, statement: str) -> bool:
+    return pg.one(
+        "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        " AND starts_with(ltrim(query), %s)",
+        statement,
+    )
+
+
 def test_who_enters_while_its_runner_leaves_is_inside_for_all(make_daemon, pg):
     """The entry is on its way when berthd is told to leave: it leaves behind that."""
     first, second = make_daemon().ready(), make_daemon().ready()
@@ -227,9 +235,9 @@ def test_who_enters_while_its_runner_leaves_is_inside_for_all(make_daemon, pg):
         slow.execute("BEGIN")
         slow.execute("SELECT FROM berth.gate FOR UPDATE")
         client.send("ONCE", "ENTER", "migrate")
-        eventually(lambda: pg.one("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+        eventually(lambda: is_blocked(pg, "INSERT INTO berth.gate"))
         first.process.terminate()
-        eventually(lambda: pg.one("SELECT count(*) FROM pg_locks WHERE NOT granted") == 2)
+        eventually(lambda: is_blocked(pg, "SELECT FROM berth.runner"))
         slow.execute("COMMIT")
 
     assert as_map(client.read()).state == "run"

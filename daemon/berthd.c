@@ -91,6 +91,8 @@ on_inherit(void *arg, const char *name, enum slot_kind kind, int64_t fence)
 {
 	struct berthd *berthd = arg;
 
+	if (pool_find(&berthd->pool, name))
+		return; /* known */
 	log_info("slot.inherit", LOG_T("slot", name), LOG_N("fence", fence));
 	pool_adopt(&berthd->pool, name, kind, fence);
 }

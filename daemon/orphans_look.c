@@ -62,7 +62,7 @@ add_page(const struct orphans_look *look, struct sql *sql)
 
 	stamp_encode(look->facts->database, home, sizeof home);
 	sql_add(sql,
-	        "SELECT t.*, s.name IS NOT NULL AS registered, s.state = 'dropping' AS dropping,"
+	        "SELECT t.*, s.name IS NOT NULL AS registered, s.state IN ('dropping', 'inherited') AS dropping,"
 	        "  coalesce(s.runner, t.claimant) AS runner, coalesce(s.runner, t.claimant, t.marked) AS whose,"
 	        "  s.created, r.host, r.heartbeat, r.grace"
 	        " FROM (SELECT *, " MARK " AS marked, substring(stamp from ' db=(\\S+)') AS home FROM things) t"
@@ -72,7 +72,7 @@ add_page(const struct orphans_look *look, struct sql *sql)
 	        "  WHEN t.rank = 0 AND EXISTS (SELECT FROM berth.template m WHERE m.schema = t.name) THEN false"
 	        "  WHEN t.rank = 3 THEN t.claimant IS NOT NULL OR %s"
 	        "  WHEN s.name IS NOT NULL THEN r.heartbeat < clock_timestamp() - r.grace AND r.id <> %L"
-	        "   OR s.state = 'dropping' AND t.marked <> s.runner"
+	        "   OR s.state IN ('dropping', 'inherited') AND t.marked <> s.runner"
 	        "  WHEN t.marked IS NOT NULL THEN t.rank = 1 OR t.home IS NULL OR t.home = %L"
 	        "   OR NOT t.home LIKE '%%\\%%%%' AND NOT EXISTS (SELECT FROM pg_database WHERE datname = t.home)"
 	        "  ELSE %s AND NOT t.system END",

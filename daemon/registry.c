@@ -115,12 +115,12 @@ beat(void *ctx, struct sql *sql)
 	const struct registry *registry = ctx;
 
 	if (registry->registered)
-		sql_add(sql, "UPDATE berth.runner SET heartbeat = clock_timestamp() WHERE id = %L RETURNING id",
+		sql_add(sql, "UPDATE berth.runner SET heartbeat = clock_timestamp() WHERE id = %L RETURNING heartbeat",
 		        registry->runner);
 	else
 		sql_add(sql,
 		        "INSERT INTO berth.runner (id, host, pid, uid, version, grace)"
-		        " VALUES (%L, %L, %d, %d, %L, '%d ms') ON CONFLICT (id) DO NOTHING RETURNING id",
+		        " VALUES (%L, %L, %d, %d, %L, '%d ms') ON CONFLICT (id) DO NOTHING RETURNING heartbeat",
 		        registry->runner, registry->host, (int)getpid(), (int)getuid(), BERTH_VERSION,
 		        registry->config->runner_grace_ms);
 }
@@ -132,6 +132,7 @@ keep_beat(void *ctx, const PGresult *result, struct berth_error *e)
 
 	if (PQntuples(result) == 1) {
 		registry->registered = true;
+		snprintf(registry->heartbeat, sizeof registry->heartbeat, "%s", flow_cell(result, 0, 0));
 		return 0;
 	}
 	registry->fenced = true;
@@ -155,7 +156,14 @@ steady_ms(const struct registry *registry)
 	                                                              : (now - registry->steady_since) / 1000);
 }
 
-/* Exactly once: whoever deletes the runner's row has its slots, each under a new fence. */
+/*
+ * Exactly once: whoever deletes the runner's row has its slots, each under a new fence. How long we were
+ * steady was judged when this was sent; done much later (the server was frozen), or after another
+ * heartbeat of ours (this session is broken), it is done to nobody.
+ *
+ * What we were told of in an answer that was lost would be nobody's: so all that was inherited and whose
+ * drop has not begun is told again each time, and rows that never came to be built.
+ */
 static void
 bury(void *ctx, struct sql *sql)
 {
@@ -164,15 +172,18 @@ bury(void *ctx, struct sql *sql)
 	sql_add(sql,
 	        "WITH silent AS MATERIALIZED (SELECT id FROM berth.runner"
 	        "  WHERE id <> %L AND heartbeat < clock_timestamp() - grace AND grace <= interval '%d ms'"
-	        "  FOR UPDATE SKIP LOCKED),"
+	        "  AND EXISTS (SELECT FROM berth.runner m WHERE m.id = %L AND m.heartbeat = %L"
+	        "   AND m.heartbeat > clock_timestamp() - m.grace / 2) FOR UPDATE SKIP LOCKED),"
 	        " dead AS MATERIALIZED (SELECT id FROM silent"
 	        "  WHERE pg_try_advisory_xact_lock(%d, ('x' || lpad(id, 8, '0'))::bit(32)::int)),"
-	        " taken AS (UPDATE berth.slot SET runner = %L, fence = nextval('berth.fence'), state = 'dropping'"
+	        " taken AS (UPDATE berth.slot SET runner = %L, fence = nextval('berth.fence'), state = 'inherited'"
 	        "  WHERE runner IN (SELECT id FROM dead) RETURNING name, kind, fence),"
 	        " gone AS (DELETE FROM berth.runner WHERE id IN (SELECT id FROM dead) RETURNING id, host, pid)"
 	        " SELECT 'runner', id, host, pid::bigint FROM gone UNION ALL"
-	        " SELECT 'slot', name, kind, fence FROM taken",
-	        registry->runner, steady_ms(registry), REGISTRY_LOCK_CLASS, registry->runner);
+	        " SELECT 'slot', name, kind, fence FROM taken UNION ALL"
+	        " SELECT 'slot', name, kind, fence FROM berth.slot WHERE runner = %L AND (state = 'inherited' OR NOT built)",
+	        registry->runner, steady_ms(registry), registry->runner, registry->heartbeat, REGISTRY_LOCK_CLASS,
+	        registry->runner, registry->runner);
 }
 
 struct inherited {

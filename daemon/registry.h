@@ -36,7 +36,7 @@ struct registry_events {
 	void (*down)(void *arg);                  /* the keeper's connection went away */
 	void (*fenced)(void *arg);                /* others declared us dead: touch nothing any more */
 	void (*inherit)(void *arg, const char *name, enum slot_kind kind, int64_t fence);
-	/* a dead runner's slot is ours now, to be dropped */
+	/* a dead runner's slot is ours now, to be dropped; told again until that has begun */
 };
 
 struct registry {
@@ -60,6 +60,7 @@ struct registry {
 	struct berth_error why; /* what stands in the way of being ready */
 	int64_t steady_since; /* clock_now() since which pulses came without a gap; 0: none did */
 	int64_t last_pulse;
+	char heartbeat[48];   /* as the server wrote it */
 	long runners_buried;
 	int runners;          /* there are, this one too */
 	struct inherited *inherited; /* what the pulse in flight took over; told once it is committed */

@@ -14,6 +14,7 @@
 #include "daemon/slot_fill.h"
 #include "daemon/slot_guest.h"
 #include "daemon/slot_role.h"
+#include "daemon/slot_shrink.h"
 #include "daemon/stamp.h"
 
 struct slot_build {
@@ -51,13 +52,18 @@ keep_fence(void *ctx, const PGresult *result, struct berth_error *e)
 	return 0;
 }
 
+/* The claim was another transaction: since then the row may have gone to another runner, or be dropped. */
 static void
 mark_built(void *ctx, struct sql *sql)
 {
 	const struct slot_build *build = ctx;
+	struct sql body = { 0 };
 
-	sql_add(sql, "UPDATE berth.slot SET built = true WHERE name = %L AND fence = %l", build->slot->name,
-	        build->slot->fence);
+	sql_add(&body, "BEGIN UPDATE berth.slot SET built = true WHERE state = 'ready' AND ");
+	slot_write_ours(build->site, build->slot, &body);
+	sql_add(&body, "; IF NOT FOUND THEN RAISE EXCEPTION 'fenced' USING ERRCODE = 'BE001'; END IF; END");
+	sql_add(sql, "DO %L", body.text);
+	sql_fini(&body);
 }
 
 static void

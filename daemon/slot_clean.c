@@ -45,7 +45,7 @@ raise_fence(void *ctx, struct sql *sql)
 {
 	const struct slot_clean *clean = ctx;
 
-	sql_add(sql, "UPDATE berth.slot SET fence = nextval('berth.fence') WHERE ");
+	sql_add(sql, "UPDATE berth.slot SET fence = nextval('berth.fence') WHERE state = 'ready' AND ");
 	slot_write_ours(clean->site, clean->slot, sql);
 	sql_add(sql, " RETURNING fence");
 }
@@ -90,12 +90,21 @@ refuse_elsewhere(void *ctx, const PGresult *result, struct berth_error *e)
 	return berth_error_set(e, BERTH_INUSE, "the role of slot %s owns things in other databases", clean->slot->name);
 }
 
+/* The next run is another transaction. */
+static void
+check_fence(void *ctx, struct sql *sql)
+{
+	struct slot_clean *clean = ctx;
+
+	clean->slot->fence = clean->fence;
+	slot_write_check(clean->site, clean->slot, sql);
+}
+
 static void
 renew_password(void *ctx, struct sql *sql)
 {
 	struct slot_clean *clean = ctx;
 
-	clean->slot->fence = clean->fence;
 	random_secret(clean->slot->password);
 	slot_role_password(clean->site, clean->slot, sql);
 }
@@ -112,6 +121,7 @@ static const struct flow_step renew_steps[] = {
 	{ "raise the fence", raise_fence, keep_fence },
 	{ "end its lease", end_lease },
 	{ "look elsewhere", find_elsewhere, refuse_elsewhere, .wait = true },
+	{ "check the fence", check_fence },
 	{ "renew the password", renew_password },
 	{ "stamp schema", stamp, .wait = true },
 	{ 0 },

@@ -57,9 +57,10 @@ find_role(void *ctx, struct sql *sql)
 	/* A row that was never built owns nothing, whatever else bears its name. */
 	sql_add(sql, "UPDATE berth.slot s SET state = 'dropping' WHERE ");
 	slot_write_ours(drop->site, drop->slot, sql);
-	sql_add(sql, " RETURNING CASE WHEN built THEN (SELECT oid FROM pg_roles WHERE rolname = s.name) END");
+	sql_add(sql, " RETURNING CASE WHEN built THEN (SELECT oid FROM pg_roles WHERE rolname = s.name) END, fence");
 }
 
+/* From here on the fence is known: what is sent again, or comes late, meets no later slot of that name. */
 static int
 keep_role(void *ctx, const PGresult *result, struct berth_error *e)
 {
@@ -67,6 +68,8 @@ keep_role(void *ctx, const PGresult *result, struct berth_error *e)
 
 	drop->missing = PQntuples(result) == 0;
 	drop->role = flow_cell_int(result, 0, 0);
+	if (!drop->missing)
+		drop->slot->fence = flow_cell_int(result, 0, 1);
 	return 0;
 }
 

@@ -235,6 +235,36 @@ def test_a_frozen_runner_is_not_dead_while_it_holds_its_lock(two):
     assert client.acquire("gw1", wait=30000).lease != lost.lease
 
 
+def test_what_was_inherited_in_an_answer_that_got_lost_is_dropped_all_the_same(make_daemon):
+    """The burial was committed, and the connection broke before its answer came."""
+    other = make_daemon(**QUICK).ready()
+    pg = other.pg
+    pg.sql("CREATE ROLE test_dead01_1; CREATE SCHEMA test_dead01_1 AUTHORIZATION test_dead01_1")
+    pg.sql(
+        "INSERT INTO berth.slot (name, runner, kind, fence, built, state)"
+        " SELECT 'test_dead01_1', id, 'schema', nextval('berth.fence'), true, 'inherited'"
+        " FROM berth.runner ORDER BY started DESC LIMIT 1"
+    )
+    eventually(lambda: not pg.role_exists("test_dead01_1"), 20)
+    assert not pg.schema_exists("test_dead01_1")
+    assert pg.sql("SELECT FROM berth.slot WHERE name = 'test_dead01_1'") == []
+
+
+def test_a_build_makes_nothing_when_its_row_was_taken_over(make_daemon, own_pg):
+    """Others buried it between its two transactions, while its worker's connection lived on."""
+    client = make_daemon(pg=own_pg, redis=None, pool_schemas=0).ready().client()
+    own_pg.sql(
+        "CREATE FUNCTION berth.take_over() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN"
+        " UPDATE berth.slot SET fence = nextval('berth.fence') WHERE name = NEW.name; RETURN NULL; END$$;"
+        " CREATE TRIGGER take_over AFTER INSERT ON berth.slot FOR EACH ROW WHEN (NEW.name = 'test_taken')"
+        " EXECUTE FUNCTION berth.take_over()"
+    )
+    with pytest.raises(ReplyError, match="fenced"):
+        client.acquire("gw0", name="test_taken")
+    assert not own_pg.role_exists("test_taken") and not own_pg.schema_exists("test_taken")
+    own_pg.sql("DROP FUNCTION berth.take_over CASCADE; DELETE FROM berth.slot WHERE name = 'test_taken'")
+
+
 def test_a_runner_that_leaves_properly_leaves_nothing_for_others(two):
     one, other = two
     lease = one.client().acquire("gw0")

@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Callable
 
 import pytest
 
@@ -33,6 +33,7 @@ class Holder:
         self.worker = word(given["workerid"], 63) if given else "master"
         self.tally = report.Tally()
         self.template: Template | None = None
+        self._further: list[berth.Lease] = []
         self._said = ""
         self._spoken_for = "berth_environment" in given  # the controller asks the same daemon
         self._before = environment.apply(given.get("berth_environment", {}))
@@ -58,7 +59,7 @@ class Holder:
             key = key or recipe.make_key()
         try:
             began = time.monotonic()
-            lease = self._wait_for(client, key)
+            lease = self._wait_for(client, self.worker, key, self._settings.redis)
             self._refuse_to_share(client, lease)
             waited = time.monotonic() - began
             self.tally.add(self.worker, waited * 1000)
@@ -74,25 +75,27 @@ class Holder:
             raise berth.UnreachableError("the lease was given back already")
         return self._client.enums_ensure(wanted)
 
-    def _wait_for(self, client: berth.Client, key: str | None) -> berth.Lease:
+    def _wait_for(
+        self, client: berth.Client, worker: str, key: str | None, redis: str | None
+    ) -> berth.Lease:
         """While somebody else builds the template no time passes; the daemon limits that."""
         settings = self._settings
         wait = settings.wait
         while True:
             try:
                 return client.acquire(
-                    self.worker,
+                    worker,
                     run=self.run,
                     template=key,
                     kind=settings.kind,
-                    name=settings.name_for(self.run, self.worker),
-                    redis=settings.redis,
+                    name=settings.name_for(self.run, worker),
+                    redis=redis,
                     wait=wait,
                     label=settings.label,
                     on_wait=partial(self._say, key),
                 )
             except berth.WaitTimeoutError:
-                now = client.get(f"{self.run}/{self.worker}") if key else None
+                now = client.get(f"{self.run}/{worker}") if key else None
                 if now is None or (isinstance(now, berth.Waiting) and now.builder is None):
                     raise
                 wait = max(wait, 1.0)
@@ -152,6 +155,25 @@ class Holder:
             report.say(self.worker, "\n    ".join(failure))
             raise
 
+    # -- one more of them ----------------------------------------------------------------------
+
+    def further(self, name: str, migrate: Callable[[berth.Lease], object]) -> berth.Lease:
+        """Another slot for this worker, without Redis, until the session ends.
+
+        Where there is a template this one has its own, which `migrate` builds; else it is empty.
+        """
+        assert self._client is not None
+        worker = word(f"{self.worker}_{name}", 63)
+        key = f"{self.template.key[:190]}/{word(name, 63)}" if self.template else None
+        began = time.monotonic()
+        lease = self._wait_for(self._client, worker, key, "none")
+        if lease.is_builder:
+            lease = self._client.template_build(lease, migrate, wait=self._settings.wait)
+        self._further.append(lease)
+        self.tally.add(worker, (time.monotonic() - began) * 1000)
+        report.say(self.worker, f"Using {report.slot(lease)} for {name}")
+        return lease
+
     # -- what pytest calls ---------------------------------------------------------------------
 
     def pytest_configure(self, config: pytest.Config) -> None:
@@ -162,6 +184,10 @@ class Holder:
 
         config.pluginmanager.register(self.resets, "berth-resets")
         config.pluginmanager.register(migration, "berth-migration")
+        if config.pluginmanager.hasplugin("django"):
+            from pytest_berth import django
+
+            config.pluginmanager.register(django.Lender(self), "berth-django")
 
     def pytest_report_header(self) -> list[str]:
         return [report.line(self.lease)]
@@ -194,7 +220,8 @@ class Holder:
         if client is not None and hasattr(self, "lease"):
             client.timeout = _RELEASE_TIMEOUT
             with contextlib.suppress(berth.BerthError):
-                client.release(self.lease)
+                for lease in (self.lease, *self._further):
+                    client.release(lease)
         if client is not None:
             client.close()
         environment.apply(self._before)

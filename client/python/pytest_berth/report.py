@@ -30,9 +30,11 @@ def connect(settings: Settings) -> berth.Client:
 
 def line(lease: berth.Lease) -> str:
     """The line by which people follow who works where."""
-    if lease.kind == "database":
-        return f"[Worker {lease.worker}] Using database: {lease.dbname}"
-    return f"[Worker {lease.worker}] Using schema: {lease.schema}"
+    return f"[Worker {lease.worker}] Using {slot(lease)}"
+
+
+def slot(lease: berth.Lease) -> str:
+    return f"database: {lease.dbname}" if lease.kind == "database" else f"schema: {lease.schema}"
 
 
 def write_line(config: pytest.Config, text: str) -> None:

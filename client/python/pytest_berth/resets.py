@@ -9,8 +9,10 @@ fixture that a later test is the first to ask for moves the baseline, if that te
 
 from __future__ import annotations
 
+import sys
 import time
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Callable
 
 import pytest
 
@@ -28,13 +30,15 @@ _NOT_THE_SUITES = ("_pytest.", "pytest_berth.", "xdist.")
 
 
 class Resets:
-    """Borrows the connection and the lease of a Holder."""
+    """Borrows the connection and the leases of a Holder."""
 
     def __init__(
         self, client: berth.Client, lease: berth.Lease, settings: Settings, tally: Tally
     ) -> None:
         self._client = client
-        self._lease = lease
+        self._leases = [lease]
+        self.prepare: Callable[[], object] = lambda: None
+        """Called before each reset."""
         self._every = settings.reset
         self._resets = False
         self._baseline = settings.baseline
@@ -58,7 +62,7 @@ class Resets:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         self._resets = self._every != "never" or _asked(session, "berth_clean")
         if self._baseline is None:
-            bare = self._lease.template is None and self._may_declare
+            bare = self._leases[0].template is None and self._may_declare
             self._wanted = _asked(session, "berth_baseline") or (self._resets and bare)
         else:
             self._wanted = self._baseline
@@ -72,6 +76,12 @@ class Resets:
             )
         self._pending |= not self._wanted
         self._wanted = self._may_declare
+
+    def settle(self, leases: Iterable[berth.Lease]) -> None:
+        """These, some of them new here, are migrated: what is in them now is their baseline."""
+        self._leases += [lease for lease in leases if lease not in self._leases]
+        self._pending = True
+        self._declare()
 
     # -- what pytest calls ---------------------------------------------------------------------
 
@@ -123,18 +133,24 @@ class Resets:
         if not (self._wanted and self._pending):
             return
         try:
-            self._client.baseline(self._lease)
+            for lease in self._leases:
+                self._client.baseline(lease)
         except berth.BerthError as e:
             raise _failure(f"berth: no baseline: {e.code} {e}") from None
         self._pending = False
         self._declared = True
 
     def _reset(self, test: str) -> None:
+        self.prepare()
         until = time.monotonic() + (_LESS if self._busy else _PATIENCE)
+        for lease in self._leases:
+            self._tally.count_reset(self._reset_one(lease, test, until))
+        self._busy = False
+
+    def _reset_one(self, lease: berth.Lease, test: str, until: float) -> berth.Reset:
         while True:
             try:
-                done = self._client.reset(self._lease)
-                break
+                return self._client.reset(lease)
             except berth.BusyError as e:
                 self._busy = time.monotonic() >= until
                 if self._busy:
@@ -142,8 +158,6 @@ class Resets:
             except berth.BerthError as e:
                 raise _failure(f"berth: no reset before {test}: {e.code} {e}") from None
             time.sleep(_AGAIN)
-        self._busy = False
-        self._tally.count_reset(done)
 
     def _why_busy(self, test: str, e: berth.BerthError) -> str:
         before = f" ({self._before} was the last one)" if self._before else ""
@@ -174,6 +188,12 @@ def _unit(item: pytest.Item, scope: str) -> pytest.Item | pytest.Collector | Non
         return None
     if scope == "session":
         return item.session
-    if scope == "class":
+    if scope == "class" or (scope == "test" and _in_one_transaction(item)):
         return item.getparent(pytest.Class) or item
     return (item.getparent(pytest.Module) if scope == "module" else None) or item
+
+
+def _in_one_transaction(item: pytest.Item) -> bool:
+    """Whether its class is one from its first test to its last: it cannot be reset in between."""
+    django, cls = sys.modules.get("django.test"), getattr(item, "cls", None)
+    return django is not None and cls is not None and issubclass(cls, django.TestCase)

@@ -15,8 +15,13 @@ def start(config: pytest.Config) -> Holder | Nowhere:
     """Takes the lease, or says who takes it. Raises pytest.UsageError."""
     settings = settings_of(config)
     role = role_of(config)
-    if role is Role.CONTROLLER:
-        return Controller(settings)
     if role is Role.SHOWS:
         return Nowhere(settings)
+    plugins = config.pluginmanager
+    if plugins.hasplugin("django") and not plugins.is_blocked("berth-django"):
+        from pytest_berth import django_reuse
+
+        settings = django_reuse.adopt(config, settings, worker_input())
+    if role is Role.CONTROLLER:
+        return Controller(settings)
     return Holder(settings, worker_input())

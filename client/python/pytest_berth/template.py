@@ -88,7 +88,7 @@ class Recipe:
         path = [*self.python_path, self.directory, env.get("PYTHONPATH", "")]
         env = {**env, "PYTHONPATH": os.pathsep.join(filter(None, path))}
         argv = [sys.executable, "-m", "pytest_berth.call", self.call]
-        return command.run(self.call, argv, env, self.directory)
+        return command.run(self.title, argv, env, self.directory)
 
 
 def recipe_of(config: pytest.Config, kind: str | None) -> Recipe | None:

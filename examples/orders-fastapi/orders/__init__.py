@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Orders of a small shop: FastAPI, SQLAlchemy and asyncpg, Redis."""

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Newsletters, sent by RQ workers: jobs in Redis, what was delivered in PostgreSQL."""

@@ -38,8 +38,10 @@ on_pg_up(void *arg)
 
 	log_info("pg.up", LOG_N("version", pg_facts(&berthd->pg)->version),
 	         LOG_T("database", pg_facts(&berthd->pg)->database));
-	if (registry_ready(&berthd->registry, NULL))
+	if (registry_ready(&berthd->registry, NULL)) {
 		pool_up(&berthd->pool);
+		adopt_templates(&berthd->adoption);
+	}
 	book_serve(&berthd->book);
 }
 
@@ -60,6 +62,7 @@ on_registry_ready(void *arg)
 	gate_up(&berthd->gate);
 	pool_up(&berthd->pool);
 	templates_up(&berthd->templates);
+	adopt_templates(&berthd->adoption);
 	book_serve(&berthd->book);
 }
 
@@ -78,6 +81,9 @@ static void
 on_fenced(void *arg)
 {
 	struct berthd *berthd = arg;
+
+	journal_discard(&berthd->journal);
+	berthd->anew = berthd->adoption.under_way;
 
 	log_error("runner.fenced", LOG_T("runner", berthd->registry.runner),
 	          LOG_T("why", "silent for longer than its grace; its leases belong to others now"));
@@ -184,8 +190,16 @@ on_template_failed(void *arg, struct template *template, const struct berth_erro
 	book_template_failed(&berthd->book, template, e);
 }
 
+static void
+on_template_asked(void *arg, struct template *template, const struct berth_error *e)
+{
+	struct berthd *berthd = arg;
+
+	adopt_template(&berthd->adoption, template, e);
+}
+
 static const struct templates_events templates_events = {
-	.changed = on_template_changed, .failed = on_template_failed,
+	.changed = on_template_changed, .failed = on_template_failed, .asked = on_template_asked,
 };
 
 static void
@@ -344,6 +358,18 @@ start_events(struct berthd *berthd)
 	event_add(berthd->interrupt, NULL);
 }
 
+static void
+open_journal(struct berthd *berthd)
+{
+	char path[sizeof berthd->listener.path + 16];
+
+	snprintf(path, sizeof path, "%s.journal", berthd->listener.path);
+	journal_open(&berthd->journal, path);
+	registry_init(&berthd->registry, &berthd->config, berthd->journal.runner);
+	berthd->adoption.under_way = *berthd->journal.runner;
+	journal_keep(&berthd->journal, berthd->registry.runner);
+}
+
 int
 berthd_start(struct berthd *berthd, struct berth_error *e)
 {
@@ -356,13 +382,13 @@ berthd_start(struct berthd *berthd, struct berth_error *e)
 		return -1;
 	read_settings(berthd);
 	start_events(berthd);
-	registry_init(&berthd->registry, &berthd->config);
 	if (listener_open(&berthd->listener, berthd, e) < 0)
 		return -1;
+	open_journal(berthd);
 	enums_init(&berthd->enums, berthd->base, &berthd->pg, &berthd->config, on_enums_came, berthd);
 	gate_init(&berthd->gate, berthd);
 	guests_init(&berthd->guests, berthd->base, berthd->dns, berthd->target, berthd->config.pg_deadline_ms);
-	pool_init(&berthd->pool, berthd->base, &site, &pool_events, berthd);
+	pool_init(&berthd->pool, berthd->base, &site, &berthd->journal, &pool_events, berthd);
 	templates_init(&berthd->templates, berthd->base, &berthd->pool.site, &berthd->pool, berthd->registry.host,
 	               &templates_events, berthd);
 	berthd->seals = (struct seal_site){ .slots = &berthd->pool.site, .base = berthd->base, .pool = &berthd->pool,
@@ -373,11 +399,13 @@ berthd_start(struct berthd *berthd, struct berth_error *e)
 	start_redis(berthd);
 	berthd->restores = (struct restore_site){ .slots = &berthd->pool.site, .base = berthd->base,
 		                                  .pool = &berthd->pool, .redis = berthd->redis };
-	start_pg(berthd);
 	*book = (struct book){ .base = berthd->base, .config = &berthd->config, .pg = &berthd->pg,
 		               .pool = &berthd->pool, .redis_pool = &berthd->redis_pool, .redis = berthd->redis,
-		               .registry = &berthd->registry, .enums = &berthd->enums };
+		               .registry = &berthd->registry, .enums = &berthd->enums, .journal = &berthd->journal };
 	book_init(book);
+	if (berthd->adoption.under_way)
+		adopt_start(&berthd->adoption, berthd);
+	start_pg(berthd);
 	log_info("berthd.start", LOG_T("version", BERTH_VERSION), LOG_T("runner", berthd->registry.runner),
 	         LOG_T("socket", berthd->listener.path));
 	return 0;
@@ -477,6 +505,20 @@ berthd_shutdown(struct berthd *berthd, bool now)
 	book_close(&berthd->book, now, on_book_empty, berthd);
 }
 
+int
+berthd_hand_over(struct berthd *berthd, struct berth_error *e)
+{
+	if (!journal_kept(&berthd->journal))
+		return berth_error_set(e, BERTH_UNAVAILABLE, "the next berthd would not know of the leases: the journal %s cannot be "
+		                       "written; SHUTDOWN ends them", berthd->journal.path);
+	if (berthd->phase != BERTHD_RUNNING)
+		return berth_error_set(e, BERTH_BUSY, "berthd is shutting down already, and ends its leases");
+	log_info("berthd.hand_over", LOG_N("leases", berthd->book.held), LOG_N("queued", berthd->book.queue.length));
+	berthd->handed_over = true;
+	berthd->phase = BERTHD_LEFT; /* in the next turn of the loop: the answer is sent before */
+	return 0;
+}
+
 static void
 on_signal(evutil_socket_t signal, short what, void *arg)
 {
@@ -512,6 +554,9 @@ berthd_fini(struct berthd *berthd)
 {
 	struct book *book = &berthd->book;
 
+	if (pool_size(&berthd->pool) == 0)
+		journal_discard(&berthd->journal);
+	journal_close(&berthd->journal);
 	pool_down(&berthd->pool);
 	listener_close(&berthd->listener);
 	while (book->by_id)

@@ -6,10 +6,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "daemon/adopt.h"
 #include "daemon/book.h"
 #include "daemon/config.h"
 #include "daemon/enums.h"
 #include "daemon/gate.h"
+#include "daemon/journal.h"
 #include "daemon/listener.h"
 #include "daemon/pg/pg.h"
 #include "daemon/pool.h"
@@ -34,7 +36,9 @@ struct berthd {
 	struct evdns_base *dns;
 	struct pg_target *target;
 	struct pg pg;
+	struct journal journal;
 	struct registry registry;
+	struct adoption adoption;
 	struct redis *redis;        /* without redis_url: for private servers alone */
 	struct redis_pool redis_pool;
 	struct guests guests;
@@ -53,6 +57,8 @@ struct berthd {
 	struct event *term, *interrupt;
 	int64_t started;            /* clock_now() */
 	int exit_status;
+	bool anew;                  /* what it was to go on with is another's by now: start again, under another name */
+	bool handed_over;           /* the next berthd goes on with everything: nothing is ended */
 	uint64_t calls[VERBS];
 	uint64_t errors[BERTH_ERROR_CODES];
 };
@@ -68,3 +74,6 @@ void berthd_fini(struct berthd *berthd);
 /* No new leases; leaves when the last has ended, or drain_ms are over, or at once when `now`. What it
  * made is dropped before it goes. */
 void berthd_shutdown(struct berthd *berthd, bool now);
+/* Leaves at once, and leaves everything as it is for the next berthd on this socket. UNAVAILABLE: that one would not
+ * know of it. */
+int berthd_hand_over(struct berthd *berthd, struct berth_error *e);

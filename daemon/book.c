@@ -11,7 +11,9 @@
 #include "daemon/base/clock.h"
 #include "daemon/base/log.h"
 #include "daemon/config.h"
+#include "daemon/entry.h"
 #include "daemon/enums.h"
+#include "daemon/journal.h"
 #include "daemon/pg/pg.h"
 #include "daemon/pool.h"
 #include "daemon/redis_pool.h"
@@ -51,7 +53,7 @@ deadline(const struct lease *lease, enum lease_end *ret_why)
 {
 	const struct config *config = lease->book->config;
 	struct lease_times times = { clock_ms(config->ttl_max_ms), clock_ms(config->grace_ms),
-		                     clock_ms(config->template_build_ms) };
+		                     clock_ms(config->template_build_ms), clock_ms(config->reattach_ms) };
 
 	return lease_deadline(lease, &times, ret_why);
 }
@@ -145,6 +147,7 @@ book_bind(struct lease *lease, struct session *session)
 	LIST_INSERT_HEAD(&lease->bindings, binding, of_lease);
 	LIST_INSERT_HEAD(&session->bindings, binding, of_session);
 	lease->connections++;
+	lease->adopted = false;
 	set_timer(lease);
 }
 
@@ -255,8 +258,10 @@ book_end(struct lease *lease, enum lease_end why)
 	book->stats.ends[why]++;
 	if (lease->place.run)
 		queue_remove(&book->queue, &lease->place);
-	if (lease->state == LEASE_HELD)
+	if (lease->state == LEASE_HELD) {
 		book->held--;
+		entry_drop_lease(book->journal, lease);
+	}
 	if (lease->state == LEASE_WAITING)
 		leave_waiting(lease, LEASE_FAILED);
 	if (lease->seal)
@@ -458,6 +463,7 @@ grant(struct lease *lease)
 	if (lease->granted - lease->created > book->stats.longest_wait_us)
 		book->stats.longest_wait_us = lease->granted - lease->created;
 	pool_hold(book->pool, slot, lease);
+	entry_put_lease(book->journal, lease);
 	set_timer(lease);
 	registry_note_grant(book->registry, lease);
 	log_info("lease.open", LOG_T("lease", lease->id), LOG_T("run", lease->run), LOG_T("worker", lease->worker),
@@ -575,6 +581,7 @@ book_hand_over(struct book *book, struct lease *lease, struct slot *proof)
 	lease->slot = proof;
 	pool_hold(book->pool, proof, lease);
 	pool_release(book->pool, before, false);
+	entry_put_lease(book->journal, lease);
 	set_timer(lease);
 	registry_note_grant(book->registry, lease);
 	book_serve(book);
@@ -643,14 +650,43 @@ check_room(struct book *book, const struct book_request *request, struct berth_e
 	return false;
 }
 
-static struct lease *
-lease_new(struct book *book, const struct book_request *request)
+struct lease *
+book_blank(struct book *book)
 {
 	struct lease *lease = calloc(1, sizeof *lease);
 
 	if (!lease)
 		abort();
 	lease->book = book;
+	TAILQ_INIT(&lease->waiters);
+	lease->timer = event_new(book->base, -1, 0, on_timer, lease);
+	if (!lease->timer)
+		abort();
+	return lease;
+}
+
+void
+book_discard(struct lease *lease)
+{
+	event_free(lease->timer);
+	free(lease);
+}
+
+static void
+link_lease(struct lease *lease)
+{
+	struct book *book = lease->book;
+
+	HASH_ADD(by_id, book->by_id, id[0], (unsigned)strlen(lease->id), lease);
+	if (*lease->key)
+		HASH_ADD(by_key, book->by_key, key[0], (unsigned)strlen(lease->key), lease);
+}
+
+static struct lease *
+lease_new(struct book *book, const struct book_request *request)
+{
+	struct lease *lease = book_blank(book);
+
 	lease->uid = request->uid;
 	lease->pid = request->pid;
 	lease->want = request->want;
@@ -660,17 +696,12 @@ lease_new(struct book *book, const struct book_request *request)
 		template_hold(lease->want.template);
 		template_wait(lease->want.template, 1);
 	}
-	snprintf(lease->id, sizeof lease->id, "%s-%u", book->registry->runner, ++book->serial);
+	snprintf(lease->id, sizeof lease->id, "%s-%u", book->registry->runner, journal_number(book->journal));
 	snprintf(lease->run, sizeof lease->run, "%s", request->run);
 	snprintf(lease->worker, sizeof lease->worker, "%s", request->worker);
 	snprintf(lease->label, sizeof lease->label, "%s", request->label);
 	snprintf(lease->key, sizeof lease->key, "%u/%s/%s", (unsigned)lease->uid, lease->run, lease->worker);
-	TAILQ_INIT(&lease->waiters);
-	lease->timer = event_new(book->base, -1, 0, on_timer, lease);
-	if (!lease->timer)
-		abort();
-	HASH_ADD(by_id, book->by_id, id[0], (unsigned)strlen(lease->id), lease);
-	HASH_ADD(by_key, book->by_key, key[0], (unsigned)strlen(lease->key), lease);
+	link_lease(lease);
 	return lease;
 }
 
@@ -724,6 +755,15 @@ book_acquire(struct book *book, struct session *session, const struct book_reque
 	return lease;
 }
 
+/* Its time is another, or who knows of it. */
+void
+book_changed(struct lease *lease)
+{
+	if (lease->state == LEASE_HELD)
+		entry_put_lease(lease->book->journal, lease);
+	set_timer(lease);
+}
+
 void
 book_detach(struct lease *lease)
 {
@@ -731,7 +771,7 @@ book_detach(struct lease *lease)
 	lease->renewed = clock_now();
 	while (!LIST_EMPTY(&lease->bindings))
 		unbind(LIST_FIRST(&lease->bindings));
-	set_timer(lease);
+	book_changed(lease);
 }
 
 void
@@ -740,7 +780,7 @@ book_renew(struct lease *lease, int64_t ttl)
 	if (ttl > 0)
 		lease->want.ttl = ttl;
 	lease->renewed = clock_now();
-	set_timer(lease);
+	book_changed(lease);
 }
 
 void
@@ -758,6 +798,49 @@ book_keep(struct lease *lease, int64_t ttl)
 	lease->want.ttl = ttl;
 	book_detach(lease);
 	log_info("lease.keep", LOG_T("lease", lease->id), LOG_N("ms", ttl / 1000));
+}
+
+/* ---- an earlier life ---- */
+
+void
+book_restore(struct lease *lease, struct slot *slot, struct redis_slot *redis)
+{
+	lease->slot = slot;
+	lease->redis = redis;
+	if (redis)
+		redis->owner = lease;
+	if (lease->want.template)
+		template_hold(lease->want.template);
+	lease->state = LEASE_HELD;
+	lease->adopted = true;
+	lease->book->held++;
+	link_lease(lease);
+}
+
+void
+book_resume(struct book *book)
+{
+	struct lease *lease, *next;
+
+	book->adopting = false;
+	HASH_ITER(by_id, book->by_id, lease, next) {
+		if (lease->state != LEASE_HELD)
+			continue;
+		lease->left = clock_now();
+		registry_note_grant(book->registry, lease);
+		set_timer(lease);
+		wake(lease);
+	}
+}
+
+bool
+book_is_adopting(const struct lease *lease, struct berth_error *e)
+{
+	if (!lease->book->adopting || lease->state != LEASE_HELD)
+		return false;
+	berth_error_set(e, BERTH_UNAVAILABLE, "berthd has just started and is taking over what it knows, lease %s too; ask "
+	                "again in a moment", lease->id);
+	return true;
 }
 
 /* ---- closing ---- */

@@ -16,6 +16,7 @@
 
 struct config;
 struct enums;
+struct journal;
 struct pg;
 struct pool;
 struct redis_pool;
@@ -36,10 +37,11 @@ struct book {
 	struct redis *redis;
 	struct registry *registry;
 	struct enums *enums;
+	struct journal *journal;
 	struct lease *by_id, *by_key;
 	struct queue queue;
 	int held;
-	unsigned serial;
+	bool adopting;              /* what an earlier life has granted is not to be touched yet */
 	bool closing;               /* no new leases */
 	void (*empty)(void *arg);   /* after book_close(): the last lease has ended */
 	void *arg;
@@ -76,6 +78,8 @@ void book_bind(struct lease *lease, struct session *session);
 /* The session is closing: its leases lose it. */
 void book_unbind_all(struct book *book, struct binding_list *bindings);
 void book_detach(struct lease *lease);
+/* Something of it changed that outlives berthd: its time, or that a BASELINE was declared. */
+void book_changed(struct lease *lease);
 /* Starts the lease's time again, with `ttl` µs where that is > 0. */
 void book_renew(struct lease *lease, int64_t ttl);
 /* Pins it for a look: detached, for that long, and (run, worker) is free for a new lease. */
@@ -106,6 +110,15 @@ const char *book_why(const struct lease *lease, char *buffer, size_t size);
 bool book_usable(const struct book *book, enum redis_mode redis, struct berth_error *why);
 /* ms left until the lease ends by itself. */
 int64_t book_ms_left(const struct lease *lease);
+
+/* A lease of an earlier life, to be filled in; then it is HELD by its slot, which the pool has by now. */
+struct lease *book_blank(struct book *book);
+void book_discard(struct lease *lease); /* a blank one */
+void book_restore(struct lease *lease, struct slot *slot, struct redis_slot *redis);
+/* Whether it is of an earlier life and not to be touched yet; then `e` says so (UNAVAILABLE). */
+bool book_is_adopting(const struct lease *lease, struct berth_error *e);
+/* What was restored has been seen to be there: `adopting` is over, its time goes on. */
+void book_resume(struct book *book);
 
 /* No new leases; when `now`, ends all of them; `empty` is called once there is none. */
 void book_close(struct book *book, bool now, void (*empty)(void *arg), void *arg);

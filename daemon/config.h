@@ -43,6 +43,7 @@ enum config_flags {
 	NUMBER(ttl_ms, 300000, 1, 2147483647, "ms that a detached lease lives without RENEW")          \
 	NUMBER(ttl_max_ms, 86400000, 1, 2147483647, "ms that any lease lives")                         \
 	NUMBER(grace_ms, 0, 0, 3600000, "ms between a holder's last connection closing and the lease's end") \
+	NUMBER(reattach_ms, 30000, 0, 3600000, "ms that the holders of a berthd that died or was replaced have to come back") \
 	NUMBER(runner_grace_ms, 15000, 200, 3600000, "ms without a heartbeat after which a runner is dead") \
 	NUMBER(heartbeat_ms, 2000, 50, 600000, "ms between two heartbeats")                            \
 	NUMBER(role_connections, 64, -1, 100000, "CONNECTION LIMIT of a lease's role; -1 for none")    \

@@ -25,6 +25,13 @@ lease_builds(const struct lease *lease)
 	return lease->want.template && lease->want.template->lease == lease;
 }
 
+/* How long it lives without a connection. */
+static int64_t
+patience(const struct lease *lease, const struct lease_times *times)
+{
+	return lease->adopted && times->reattach > times->grace ? times->reattach : times->grace;
+}
+
 int64_t
 lease_deadline(const struct lease *lease, const struct lease_times *times, enum lease_end *ret_why)
 {
@@ -39,7 +46,7 @@ lease_deadline(const struct lease *lease, const struct lease_times *times, enum 
 	if (lease->detached && lease->connections == 0)
 		at = earlier(at, lease->renewed + lease->want.ttl, LEASE_END_EXPIRED, ret_why);
 	else if (lease->connections == 0)
-		at = earlier(at, lease->left + times->grace, LEASE_END_GONE, ret_why);
+		at = earlier(at, lease->left + patience(lease, times), LEASE_END_GONE, ret_why);
 	return at;
 }
 

@@ -47,6 +47,7 @@ enum lease_state {
 	X(LATE,      "template not sealed in time")    \
 	X(FAILED,    "could not be granted")           \
 	X(REDIS,     "redis slot lost")                \
+	X(LOST,      "its slot was gone when berthd came back") \
 	X(SHUTDOWN,  "berthd is leaving")
 
 enum lease_end {
@@ -94,6 +95,7 @@ struct lease {
 	bool sealed;                     /* it has sealed its template */
 	struct restore *restore;         /* a RESET or BASELINE is under way; frees itself */
 	bool detached;
+	bool adopted;                    /* an earlier life of this runner granted it, and no holder has come back yet */
 	int64_t created, granted, renewed, left; /* clock_now(); left: when the last binding went */
 	struct binding_list bindings;
 	int connections;
@@ -108,7 +110,7 @@ struct lease {
 bool lease_builds(const struct lease *lease);
 /* What the settings allow a lease, in µs. */
 struct lease_times {
-	int64_t ttl_max, grace, build;
+	int64_t ttl_max, grace, build, reattach;
 };
 /* The moment at which the lease ends by itself, and why; INT64_MAX for never. */
 int64_t lease_deadline(const struct lease *lease, const struct lease_times *times, enum lease_end *ret_why);

@@ -12,6 +12,8 @@
 #include "daemon/base/random.h"
 #include "daemon/baseline.h"
 #include "daemon/config.h"
+#include "daemon/entry.h"
+#include "daemon/journal.h"
 #include "daemon/pg/pg.h"
 #include "daemon/reset.h"
 #include "daemon/slot_clean.h"
@@ -66,6 +68,10 @@ pool_admits(int64_t budget, int64_t taken, int64_t locks)
 static void
 move(struct pool *pool, struct slot *slot, enum slot_state next)
 {
+	if (slot->state == SLOT_FREE)
+		entry_drop_slot(pool->journal, slot);
+	if (next == SLOT_FREE && !slot->lease)
+		entry_put_slot(pool->journal, slot);
 	slot->shelf->count[slot->state]--;
 	slot_move(slot, next, pool->lists);
 	slot->shelf->count[next]++;
@@ -321,7 +327,8 @@ view_of(const struct pool *pool, const struct shelf *shelf)
 static void
 name_next(struct pool *pool, char name[LIMIT_NAME_BYTES + 1])
 {
-	snprintf(name, LIMIT_NAME_BYTES + 1, "%s%s_%u", pool->site.config->prefix, pool->site.runner, ++pool->serial);
+	snprintf(name, LIMIT_NAME_BYTES + 1, "%s%s_%u", pool->site.config->prefix, pool->site.runner,
+	         journal_number(pool->journal));
 }
 
 static void
@@ -399,7 +406,7 @@ pump(struct pool *pool)
 	if (!pool->open || !pg_up(pool->site.pg, NULL))
 		return;
 	TAILQ_FOREACH(shelf, &pool->shelves, link)
-		if (!pool->closing && !shelf->closed && !event_pending(shelf->retry, EV_TIMEOUT, NULL))
+		if (!pool->closing && !shelf->closed && (!shelf->key || shelf->trusted) && !event_pending(shelf->retry, EV_TIMEOUT, NULL))
 			start_builds(pool, shelf);
 	TAILQ_FOREACH(shelf, &pool->shelves, link)
 		mind_surplus(pool, shelf);
@@ -487,10 +494,10 @@ shelf_slots(const struct shelf *shelf)
 }
 
 void
-pool_init(struct pool *pool, struct event_base *base, const struct slot_site *site,
+pool_init(struct pool *pool, struct event_base *base, const struct slot_site *site, struct journal *journal,
           const struct pool_events *events, void *arg)
 {
-	*pool = (struct pool){ .site = *site, .base = base, .events = events, .arg = arg };
+	*pool = (struct pool){ .site = *site, .base = base, .journal = journal, .events = events, .arg = arg };
 	pool->trim = event_new(base, -1, 0, on_trim, pool);
 	pool->decay = event_new(base, -1, 0, on_decay, pool);
 	if (!pool->trim || !pool->decay)
@@ -661,12 +668,68 @@ pool_adopt(struct pool *pool, const char *name, enum slot_kind kind, int64_t fen
 	pump(pool);
 }
 
+/* ---- an earlier life ---- */
+
+void
+pool_restore(struct pool *pool, struct slot *slot, struct shelf *shelf, struct lease *lease)
+{
+	assert(slot->state == SLOT_BUILDING && !pool->open);
+	slot->shelf = shelf;
+	slot->adopted = true;
+	slot->lease = lease;
+	add(pool, slot);
+	if (!lease)
+		return;
+	move(pool, slot, SLOT_FREE);
+	pool_hold(pool, slot, lease);
+}
+
+void
+pool_resume(struct pool *pool, struct slot *slot)
+{
+	slot->adopted = false;
+	if (slot->state != SLOT_BUILDING)
+		return;
+	if (slot->shelf->image) {
+		slot_build_resume(&pool->site, slot, on_built, pool);
+		return;
+	}
+	move(pool, slot, SLOT_FREE);
+	pool->events->free(pool->arg, slot);
+}
+
+void
+pool_disown(struct pool *pool, struct slot *slot, bool gone)
+{
+	slot->adopted = false;
+	if (slot->state != SLOT_BUILDING)
+		return; /* its lease ends, or RESET says what is missing */
+	if (gone)
+		forget(pool, slot);
+	else
+		move(pool, slot, SLOT_DROPPING);
+	pump(pool);
+}
+
+static void
+disown_all(struct pool *pool)
+{
+	struct slot *slot, *next;
+
+	for (slot = TAILQ_FIRST(&pool->lists[SLOT_BUILDING]); slot; slot = next) {
+		next = TAILQ_NEXT(slot, link);
+		if (slot->adopted)
+			pool_disown(pool, slot, false);
+	}
+}
+
 void
 pool_close(struct pool *pool)
 {
 	struct slot *slot, *next;
 
 	pool->closing = true;
+	disown_all(pool);
 	for (slot = TAILQ_FIRST(&pool->lists[SLOT_FREE]); slot; slot = next) {
 		next = TAILQ_NEXT(slot, link);
 		if (!slot->lease)

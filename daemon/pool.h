@@ -36,7 +36,7 @@ struct pool {
 	struct shelf plain[SLOT_KINDS]; /* of empty slots */
 	struct shelf_list shelves;   /* these, and the templates' */
 	int dropping;                /* drops under way */
-	unsigned serial;             /* of generated names */
+	struct journal *journal;     /* borrowed; of the free ones, and the numbers of names */
 	struct event *trim;          /* what is too much then still, goes */
 	struct event *decay;         /* what was wanted at once is forgotten little by little */
 	bool open;                   /* between pool_up() and pool_down() */
@@ -45,7 +45,7 @@ struct pool {
 	struct pool_stats stats;
 };
 
-void pool_init(struct pool *pool, struct event_base *base, const struct slot_site *site,
+void pool_init(struct pool *pool, struct event_base *base, const struct slot_site *site, struct journal *journal,
                const struct pool_events *events, void *arg);
 /* Forgets every slot; what is in PostgreSQL stays for the next runner. After pg_fini() and the last lease. */
 void pool_fini(struct pool *pool);
@@ -79,6 +79,12 @@ void pool_talk_begin(struct slot *slot);
 void pool_talk_end(struct pool *pool, struct slot *slot);
 /* Takes over what a dead runner left: to be dropped, under our fence now. */
 void pool_adopt(struct pool *pool, const char *name, enum slot_kind kind, int64_t fence);
+/* A slot of an earlier life, that this lease holds, or (NULL) that is to be free once pool_resume() was called. */
+void pool_restore(struct pool *pool, struct slot *slot, struct shelf *shelf, struct lease *lease);
+/* It is there: what is known of it is learned anew where needed, and it is free. */
+void pool_resume(struct pool *pool, struct slot *slot);
+/* It is not there (any more), or not to be trusted; `gone`: and there is nothing of it to drop. */
+void pool_disown(struct pool *pool, struct slot *slot, bool gone);
 /* Drops all slots but the held ones, and builds no more. */
 void pool_close(struct pool *pool);
 /* How many slots there are, all states. */

@@ -87,7 +87,7 @@ redis_pool_pump(struct redis_pool *pool)
 {
 	int n;
 
-	if (pool->closing || !redis_up(pool->redis, NULL)
+	if (pool->closing || pool->paused || !redis_up(pool->redis, NULL)
 	    || event_pending(pool->retry, EV_TIMEOUT, NULL))
 		return;
 	n = redis_pool_shortage(pool->keep, redis_leasable(pool->redis), pool->free_count, pool->claiming,

@@ -24,6 +24,7 @@ struct redis_pool {
 	struct berth_error why;   /* of the last claim that failed; code 0 since one succeeded */
 	struct event *retry;
 	struct event *trim;       /* what is too much then still, goes back */
+	bool paused;              /* nothing is claimed yet: an earlier life of the runner is being taken over */
 	bool closing;
 	void (*came)(void *arg);  /* one became free */
 	void *arg;

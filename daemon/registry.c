@@ -139,6 +139,84 @@ keep_beat(void *ctx, const PGresult *result, struct berth_error *e)
 	return berth_error_set(e, BERTH_STALE, "runner %s was declared dead by another runner", registry->runner);
 }
 
+/* ---- an earlier life ---- */
+
+/* Its row says who we are now. */
+static void
+renew_row(void *ctx, struct sql *sql)
+{
+	const struct registry *registry = ctx;
+
+	if (registry->past.write_known)
+		sql_add(sql, "UPDATE berth.runner SET host = %L, pid = %d, uid = %d, version = %L, grace = '%d ms' WHERE id = %L",
+		        registry->host, (int)getpid(), (int)getuid(), BERTH_VERSION, registry->config->runner_grace_ms,
+		        registry->runner);
+}
+
+/* Under another fence, what that life has still under way in the server comes to nothing. */
+static void
+leave_unknown(void *ctx, struct sql *sql)
+{
+	const struct registry *registry = ctx;
+
+	if (!registry->past.write_known)
+		return;
+	sql_add(sql,
+	        "UPDATE berth.slot SET fence = nextval('berth.fence'), state = 'inherited' WHERE runner = %L"
+	        " AND NOT (built AND state = 'ready' AND (name, fence) IN (VALUES ",
+	        registry->runner);
+	registry->past.write_known(registry->past.arg, sql);
+	sql_add(sql, "))");
+}
+
+static void
+ask_known(void *ctx, struct sql *sql)
+{
+	const struct registry *registry = ctx;
+
+	if (registry->past.write_known)
+		sql_add(sql, "SELECT name FROM berth.slot WHERE runner = %L AND state = 'ready'", registry->runner);
+}
+
+static int
+keep_known(void *ctx, const PGresult *result, struct berth_error *e)
+{
+	struct registry *registry = ctx;
+
+	registry->past.found(registry->past.arg, result);
+	return 0;
+}
+
+/* Whoever runs something behind the gate may go on by way of the next runner, or of our next life: see gate.h. */
+static void
+leave_gates(void *ctx, struct sql *sql)
+{
+	const struct registry *registry = ctx;
+
+	sql_add(sql,
+	        "UPDATE berth.gate SET state = 'left', ended = clock_timestamp() WHERE runner = %L AND state = 'running'",
+	        registry->runner);
+}
+
+/* Who built a template is gone with its connection. */
+static void
+give_templates_up(void *ctx, struct sql *sql)
+{
+	const struct registry *registry = ctx;
+
+	if (registry->past.write_known)
+		sql_add(sql, "DELETE FROM berth.template WHERE state = 'building' AND runner = %L", registry->runner);
+}
+
+static void
+leave_old_gates(void *ctx, struct sql *sql)
+{
+	const struct registry *registry = ctx;
+
+	if (registry->past.write_known)
+		leave_gates(ctx, sql);
+}
+
 /* ---- the dead ---- */
 
 /*
@@ -258,6 +336,11 @@ static const struct flow_step enter[] = {
 	{ "create the registry", create_tables, .wait = true },
 	{ "take the lock", take_lock, keep_lock },
 	{ "register", beat, keep_beat, .wait = true },
+	{ "renew the row", renew_row },
+	{ "leave what is not known", leave_unknown },
+	{ "leave the gates", leave_old_gates },
+	{ "give the templates up", give_templates_up },
+	{ "look for what is known", ask_known, keep_known, .wait = true },
 	{ 0 },
 };
 
@@ -343,7 +426,9 @@ on_entered(void *ctx, const struct berth_error *e, const char *sqlstate)
 
 	if (e)
 		failed(registry, e);
-	else if (!registry->leaving)
+	else
+		registry->past.write_known = NULL;
+	if (!e && !registry->leaving)
 		event_active(registry->tick, EV_TIMEOUT, 0); /* the first pulse makes us ready */
 }
 
@@ -354,7 +439,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 
 	if (registry->leaving || registry->keeper.state != PG_CONN_IDLE)
 		return; /* on_up() starts again */
-	if (registry->registered)
+	if (registry->registered && !registry->past.write_known)
 		run(registry, pulse, on_pulse);
 	else
 		run(registry, enter, on_entered);
@@ -409,14 +494,24 @@ on_idle(void *arg, struct pg_conn *conn)
 static const struct pg_conn_events keeper_events = { .up = on_up, .idle = on_idle, .down = on_down };
 
 void
-registry_init(struct registry *registry, const struct config *config)
+registry_init(struct registry *registry, const struct config *config, const char *runner)
 {
 	*registry = (struct registry){ .config = config };
-	snprintf(registry->runner, sizeof registry->runner, "%06x", random_u32() & 0xffffff);
+	if (*runner)
+		snprintf(registry->runner, sizeof registry->runner, "%.6s", runner);
+	else
+		snprintf(registry->runner, sizeof registry->runner, "%06x", random_u32() & 0xffffff);
 	snprintf(registry->application, sizeof registry->application, "berthd %s keeper", registry->runner);
 	if (gethostname(registry->host, sizeof registry->host - 1) < 0)
 		snprintf(registry->host, sizeof registry->host, "unknown");
 	berth_error_set(&registry->why, BERTH_UNAVAILABLE, "PostgreSQL has not been reached yet");
+}
+
+void
+registry_resume(struct registry *registry, const struct registry_past *past)
+{
+	registry->past = *past;
+	registry->registered = true;
 }
 
 void
@@ -507,17 +602,6 @@ hold_runner(void *ctx, struct sql *sql)
 	const struct registry *registry = ctx;
 
 	sql_add(sql, "SELECT FROM berth.runner WHERE id = %L FOR UPDATE", registry->runner);
-}
-
-/* Whoever runs something behind the gate may go on by way of another runner: see gate.h. */
-static void
-leave_gates(void *ctx, struct sql *sql)
-{
-	const struct registry *registry = ctx;
-
-	sql_add(sql,
-	        "UPDATE berth.gate SET state = 'left', ended = clock_timestamp() WHERE runner = %L AND state = 'running'",
-	        registry->runner);
 }
 
 static const struct flow_step leave_steps[] = {

@@ -17,6 +17,7 @@
 #pragma once
 
 #include <event2/event.h>
+#include <libpq-fe.h>
 #include <stdbool.h>
 
 #include "daemon/pg/conn.h"
@@ -29,6 +30,13 @@ struct pg_target;
 struct evdns_base;
 
 enum { REGISTRY_VERSION = 2, REGISTRY_LOCK_CLASS = 0x6265 /* "be" */, RUNNER_ID = 6 };
+
+/* What this runner made in an earlier life. */
+struct registry_past {
+	void (*write_known)(void *arg, struct sql *sql);   /* VALUES rows (name, fence) of the slots that are known, at least one */
+	void (*found)(void *arg, const PGresult *result);  /* the names of those that are there */
+	void *arg;
+};
 
 struct registry_events {
 	void (*ready)(void *arg);                 /* tables are there and we are in them (again) */
@@ -45,6 +53,7 @@ struct registry {
 	const struct config *config;
 	struct event *tick;
 	const struct registry_events *events;
+	struct registry_past past; /* write_known: NULL once that is done, or without one */
 	void *arg;
 	char runner[RUNNER_ID + 1];
 	char application[64];
@@ -67,8 +76,11 @@ struct registry {
 	int inherited_count;
 };
 
-/* Chooses the runner's id; the rest follows by events. */
-void registry_init(struct registry *registry, const struct config *config);
+/* Chooses the runner's id: that of an earlier life, or a new one for "". The rest follows by events. */
+void registry_init(struct registry *registry, const struct config *config, const char *runner);
+/* Before registry_start(): the runner has lived before, and is `fenced` if its row is gone by now. What it had made and is
+ * not known goes the way of the inherited. */
+void registry_resume(struct registry *registry, const struct registry_past *past);
 void registry_start(struct registry *registry, struct event_base *base, struct evdns_base *dns,
                     struct pg_target *target, struct pg *pg, const struct registry_events *events, void *arg);
 void registry_fini(struct registry *registry);

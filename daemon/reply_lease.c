@@ -83,7 +83,12 @@ reply_lease(struct session *session, struct lease *lease)
 {
 	struct reply *reply = &session->reply;
 	char why[BERTH_ERROR_MESSAGE_MAX + 256];
+	struct berth_error e;
 
+	if (book_is_adopting(lease, &e)) {
+		session_error(session, e.code, "%s", e.message);
+		return;
+	}
 	if (lease->state == LEASE_FAILED) {
 		session->berthd->errors[lease->failure.code]++;
 		reply_error(reply, &lease->failure);

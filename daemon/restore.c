@@ -7,6 +7,7 @@
 
 #include "daemon/base/log.h"
 #include "daemon/baseline.h"
+#include "daemon/book.h"
 #include "daemon/image.h"
 #include "daemon/image_take.h"
 #include "daemon/lease.h"
@@ -122,6 +123,9 @@ on_known(void *arg, struct slot *slot, const struct berth_error *e)
 	struct restore *restore = arg;
 
 	slot_close_guest(slot); /* the next one prepares another look */
+	slot->forgetful &= e != NULL;
+	if (!e && restore->lease)
+		book_changed(restore->lease);
 	if (!e)
 		log_info("lease.baseline", LOG_T("slot", slot->name), LOG_N("tables", slot->baseline->image->table_count),
 		         LOG_N("rows", slot->baseline->image->rows));

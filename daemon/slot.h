@@ -68,6 +68,8 @@ struct slot {
 	struct guest *guest;             /* owned, may be NULL: our connection as its role */
 	bool prepared;                   /* that connection knows the look */
 	bool doubt;                      /* a reset went wrong half-way */
+	bool adopted;                    /* an earlier life of this runner made it; not yet seen to be as it was then */
+	bool forgetful;                  /* a BASELINE was declared in that life: nobody knows any more what it was */
 	struct slot_build *build;        /* under way, owned by itself; a slot has one of the two at most */
 	struct slot_clean *clean;
 	struct slot_drop *drop;

@@ -268,8 +268,8 @@ on_made(void *ctx, const struct berth_error *e, const char *sqlstate)
 		finish(build, e);
 }
 
-void
-slot_build_start(const struct slot_site *site, struct slot *slot, slot_build_done *done, void *arg)
+static struct slot_build *
+build_new(const struct slot_site *site, struct slot *slot, slot_build_done *done, void *arg)
 {
 	struct slot_build *build = calloc(1, sizeof *build);
 
@@ -277,10 +277,24 @@ slot_build_start(const struct slot_site *site, struct slot *slot, slot_build_don
 		abort();
 	assert(slot->state == SLOT_BUILDING && !slot->build);
 	*build = (struct slot_build){ .site = site, .slot = slot, .done = done, .arg = arg };
+	slot->build = build;
+	return build;
+}
+
+void
+slot_build_resume(const struct slot_site *site, struct slot *slot, slot_build_done *done, void *arg)
+{
+	slot_fill_baseline(site, slot, slot->shelf->image, on_filled, build_new(site, slot, done, arg));
+}
+
+void
+slot_build_start(const struct slot_site *site, struct slot *slot, slot_build_done *done, void *arg)
+{
+	struct slot_build *build = build_new(site, slot, done, arg);
+
 	build->flow = (struct flow){
 		.steps = slot->kind == SLOT_SCHEMA ? build_schema : build_database,
 		.subject = slot->name, .ctx = build, .done = on_made,
 	};
-	slot->build = build;
 	pg_run(site->pg, &build->flow);
 }

@@ -36,3 +36,5 @@ void slot_write_stamp_text(const struct slot_site *site, const struct slot *slot
 void slot_write_database(const struct slot_site *site, const struct slot *slot, struct sql *sql);
 
 void slot_build_start(const struct slot_site *site, struct slot *slot, slot_build_done *done, void *arg);
+/* Of one that was built and filled in an earlier life, and handed to nobody: only its baseline is learned. */
+void slot_build_resume(const struct slot_site *site, struct slot *slot, slot_build_done *done, void *arg);

@@ -357,6 +357,7 @@ on_asked(void *ctx, const struct berth_error *e, const char *sqlstate)
 		look_later(template);
 	else
 		template->templates->events->failed(template->templates->arg, template, e);
+	template->templates->events->asked(template->templates->arg, template, e);
 	settle(template);
 }
 
@@ -372,6 +373,13 @@ ask(struct template *template)
 	template->state = TEMPLATE_ASKING;
 	template->flow = (struct flow){ .steps = ask_steps, .subject = template->key, .ctx = template, .done = on_asked };
 	pg_run(templates->site->pg, &template->flow);
+}
+
+void
+template_load(struct template *template)
+{
+	if (template->state == TEMPLATE_UNKNOWN || template->state == TEMPLATE_THEIRS)
+		ask(template);
 }
 
 void

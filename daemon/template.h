@@ -69,6 +69,8 @@ struct templates_events {
 	void (*changed)(void *arg, struct template *template);
 	/* Its builder gave up with a message, or it cannot be had: those who wait shall hear it. */
 	void (*failed)(void *arg, struct template *template, const struct berth_error *e);
+	/* The registry was asked about it, whatever came of it (NULL), or could not be. */
+	void (*asked)(void *arg, struct template *template, const struct berth_error *e);
 };
 
 struct templates {
@@ -107,6 +109,9 @@ void template_wait(struct template *template, int change);
 /* The registry is usable (again), or is not: asks for what is waited for. */
 void templates_up(struct templates *templates);
 void templates_down(struct templates *templates);
+
+/* Asks for it although nobody waits; events->asked tells. Nothing while it is being asked for anyway. */
+void template_load(struct template *template);
 
 /* OURS: this lease builds it. */
 void template_give(struct template *template, struct lease *lease);

@@ -141,7 +141,7 @@ verb_acquire(struct session *session, const struct request *request)
 	lease = book_acquire(book, session, &ask, &e);
 	if (!lease)
 		session_error(session, e.code, "%s", e.message);
-	else if (lease->state == LEASE_WAITING && options[WAIT].number > 0)
+	else if ((lease->state == LEASE_WAITING || book_is_adopting(lease, &e)) && options[WAIT].number > 0)
 		session_wait(session, lease, options[WAIT].number, answer);
 	else
 		reply_lease(session, lease);

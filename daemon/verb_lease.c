@@ -5,8 +5,8 @@
 #include "daemon/berthd.h"
 #include "daemon/verb.h"
 
-struct lease *
-verb_lease_arg(struct session *session, const struct request *request)
+static struct lease *
+find(struct session *session, const struct request *request)
 {
 	struct berth_error e;
 	struct lease *lease = book_find(&session->berthd->book, request->argv[1].ptr, request->argv[1].len,
@@ -15,6 +15,18 @@ verb_lease_arg(struct session *session, const struct request *request)
 	if (!lease)
 		session_error(session, e.code, "%s", e.message);
 	return lease;
+}
+
+struct lease *
+verb_lease_arg(struct session *session, const struct request *request)
+{
+	struct lease *lease = find(session, request);
+	struct berth_error e;
+
+	if (!lease || !book_is_adopting(lease, &e))
+		return lease;
+	session_error(session, e.code, "%s", e.message);
+	return NULL;
 }
 
 /* The one option that these verbs know. false: the error was replied. */
@@ -34,10 +46,11 @@ verb_lease(struct session *session, const struct request *request)
 {
 	struct option wait = { "WAIT", OPTION_NUMBER, .greatest = LIMIT_WAIT_MS };
 	struct lease *lease;
+	struct berth_error e;
 
-	if (!one_number(session, request, &wait) || !(lease = verb_lease_arg(session, request)))
+	if (!one_number(session, request, &wait) || !(lease = find(session, request)))
 		return;
-	if (lease->state == LEASE_WAITING && wait.number > 0)
+	if ((lease->state == LEASE_WAITING || book_is_adopting(lease, &e)) && wait.number > 0)
 		session_wait(session, lease, wait.number, reply_lease);
 	else
 		reply_lease(session, lease);

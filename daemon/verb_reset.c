@@ -54,6 +54,9 @@ may_begin(struct session *session, const struct lease *lease, bool baseline)
 	else if (baseline && lease->want.kind == SLOT_DATABASE)
 		session_error(session, BERTH_USAGE, "a BASELINE is of a schema; a lease of KIND database is reset to its template: "
 		              "ACQUIRE it with TEMPLATE key");
+	else if (!baseline && lease->slot->forgetful)
+		session_error(session, BERTH_NOTEMPLATE, "berthd was restarted, and nobody knows any more what lease %s is to be reset "
+		              "to: declare a BASELINE again, or release it and ask anew", lease->id);
 	else if (!registry_ready(&berthd->registry, &e) || !pg_up(&berthd->pg, &e))
 		session_error(session, e.code, "%s", e.message);
 	else

@@ -270,11 +270,16 @@ void
 verb_shutdown(struct session *session, const struct request *request)
 {
 	bool now = request->argc > 1 && request_arg_is(&request->argv[1], "NOW");
+	bool handover = request->argc > 1 && request_arg_is(&request->argv[1], "HANDOVER");
+	struct berth_error e;
 
-	if (request->argc > 1 && !now) {
+	if (request->argc > 1 && !now && !handover) {
 		session_error(session, BERTH_USAGE, "it is: SHUTDOWN %s", verb_rows[VERB_shutdown].usage);
-		return;
+	} else if (handover && berthd_hand_over(session->berthd, &e) < 0) {
+		session_error(session, e.code, "%s", e.message);
+	} else {
+		reply_ok(&session->reply);
+		if (!handover)
+			berthd_shutdown(session->berthd, now);
 	}
-	reply_ok(&session->reply);
-	berthd_shutdown(session->berthd, now);
 }

@@ -52,8 +52,8 @@ enum verb_flags {
 	  "What nobody who lives owns, in PostgreSQL and Redis; drop it")                           \
 	X(info,     "INFO",     1,  2, VERB_READ, "[section]", "Counters and states as text")       \
 	X(config,   "CONFIG",   2,  3, VERB_READ, "GET pattern", "Settings in force (no secrets)")  \
-	X(shutdown, "SHUTDOWN", 1,  2, VERB_ADMIN | VERB_SLOW, "[NOW]",                             \
-	  "Refuse new leases and leave when the last has ended, or end them all NOW")               \
+	X(shutdown, "SHUTDOWN", 1,  2, VERB_ADMIN | VERB_SLOW, "[NOW|HANDOVER]",                    \
+	  "Leave when the last lease has ended, end them all NOW, or leave them to the next berthd")\
 	X(help,     "HELP",     1,  2, VERB_READ, "[verb]", "Every verb in a line, or one of them") \
 	X(hello,    "HELLO",    1,  7, VERB_HANDSHAKE, "[2|3 [AUTH user password] [SETNAME name]]", \
 	  "Choose RESP2 or RESP3; who the server is")                                               \

@@ -154,6 +154,24 @@ claimed(struct claim *claim, const redisReply *reply)
 		claim_finish(claim);
 }
 
+struct redis_slot *
+redis_slot_restore(struct redis *redis, const struct redis_slot *was)
+{
+	struct box *box = redis_box_new(redis, was->db, was->fence, was->mode == REDIS_ACL ? was->user : "");
+	struct redis_url url = redis->url;
+
+	url.db = was->db;
+	if (was->mode == REDIS_ACL) {
+		snprintf(url.user, sizeof url.user, "%s", was->user);
+		snprintf(url.password, sizeof url.password, "%s", was->password);
+	}
+	box->slot.mode = was->mode;
+	redis_slot_fill(&box->slot, &url);
+	explicit_bzero(&url, sizeof url);
+	redis_box_move(box, BOX_LIVE);
+	return &box->slot;
+}
+
 /* Reports a database with foreign keys once, and lists them. */
 static void
 note_foreign(struct redis *redis, const redisReply *reply, size_t from, char *out, size_t size)

@@ -11,6 +11,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -26,7 +27,7 @@
 #include "daemon/base/random.h"
 #include "daemon/redis/state.h"
 
-enum { TRIES_MAX = 5, PING_MS = 2, PING_MAX_MS = 20, NOBODY = 65534 };
+enum { TRIES_MAX = 5, PING_MS = 2, PING_MAX_MS = 20, NOBODY = 65534, NAME_DIGITS = 16 };
 
 struct private_redis {
 	struct box *box;
@@ -45,7 +46,8 @@ struct private_redis {
 static void
 remove_directory(const char *path)
 {
-	DIR *directory = opendir(path);
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *directory = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *entry;
 
 	while (directory && (entry = readdir(directory)))
@@ -54,6 +56,25 @@ remove_directory(const char *path)
 	if (directory)
 		closedir(directory);
 	rmdir(path);
+}
+
+/* An earlier life of this runner was killed together with its servers. */
+void
+redis_private_sweep(const struct redis *redis)
+{
+	DIR *all = opendir(redis->private_dir);
+	size_t len = strlen(redis->runner);
+	struct dirent *entry;
+	char path[PATH_MAX];
+
+	while (all && (entry = readdir(all))) {
+		if (strncmp(entry->d_name, redis->runner, len) != 0 || entry->d_name[len] != '-')
+			continue;
+		snprintf(path, sizeof path, "%s/%s", redis->private_dir, entry->d_name);
+		remove_directory(path);
+	}
+	if (all)
+		closedir(all);
 }
 
 /* Who the server runs as when we are root; otherwise it runs as we do. */
@@ -74,7 +95,8 @@ make_directory(struct private_redis *private, struct berth_error *e)
 	gid_t gid;
 
 	random_secret(name);
-	if (asprintf(&private->directory, "%s/%s", private->box->redis->private_dir, name) < 0)
+	name[NAME_DIGITS] = '\0';
+	if (asprintf(&private->directory, "%s/%s-%s", private->box->redis->private_dir, private->box->redis->runner, name) < 0)
 		abort();
 	if ((size_t)snprintf(private->url.socket, sizeof private->url.socket, "%s/s",
 	                     private->directory)

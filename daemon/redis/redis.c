@@ -261,6 +261,7 @@ configure(struct redis *redis, const struct redis_config *config)
 	redis->deadline_ms = config->deadline_ms;
 	redis->binary = copy(config->server);
 	redis->private_dir = copy(config->private_dir);
+	redis_private_sweep(redis);
 	redis->start = 1;
 }
 

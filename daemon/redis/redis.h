@@ -87,6 +87,9 @@ typedef void redis_claim_done(void *arg, struct redis_slot *slot, const struct b
 /* Claims a database that is unclaimed *and* empty. REDIS_ACL makes a user for it where ACLs are allowed (the
  * slot's mode tells), REDIS_INDEX makes none. */
 void redis_claim_start(struct redis *redis, enum redis_mode mode, redis_claim_done *done, void *arg);
+/* A claim that an earlier life of this runner made, before the first connection: mode, db, fence, and of an ACL user
+ * its name and password are read from `was`. Should it be another's by now, `lost` tells. */
+struct redis_slot *redis_slot_restore(struct redis *redis, const struct redis_slot *was);
 /* Starts a redis-server of its own: password, loopback port and socket; dies with this process. */
 void redis_private_start(struct redis *redis, redis_claim_done *done, void *arg);
 

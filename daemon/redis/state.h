@@ -157,6 +157,7 @@ void redis_end(struct box *box);
 void redis_end_all(struct redis *redis);
 
 /* private.c */
+void redis_private_sweep(const struct redis *redis);
 void redis_private_end(struct box *box);
 void redis_private_free(struct private_redis *private);
 

@@ -366,6 +366,9 @@ def test_the_daemon_can_be_stopped_while_postgresql_is_away(make_daemon, own_pg)
     assert time.monotonic() - began < 8 * SLOW
     assert daemon.process.returncode >= 0
     daemon.expected_exit = daemon.process.returncode
+    journal = daemon.socket.with_name("b.sock.journal")
+    assert journal.exists(), "the next berthd on this socket is to drop what is left"
+    journal.unlink()
     own_pg.start()
     own_pg.scrub()
 

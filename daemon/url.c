@@ -25,7 +25,7 @@ encode(const char *text, char *out, size_t size)
 const char *
 url_database(const struct slot *slot, const struct pg_facts *facts)
 {
-	return slot->kind == SLOT_DATABASE ? slot->name : facts->database;
+	return slot->kind == SLOT_DATABASE ? slot->name : facts ? facts->database : NULL;
 }
 
 void

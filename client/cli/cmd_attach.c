@@ -23,7 +23,7 @@ static const struct cli_option options[] = {
 };
 
 static int
-around_command(const struct invocation *asked, const struct berth_client *client,
+around_command(const struct invocation *asked, struct berth_client *client,
                const struct berth_lease *lease)
 {
 	session_environment(client, lease, &env);
@@ -31,7 +31,7 @@ around_command(const struct invocation *asked, const struct berth_client *client
 }
 
 static int
-until_stdin_ends(const struct invocation *asked, const struct berth_client *client,
+until_stdin_ends(const struct invocation *asked, struct berth_client *client,
                  const struct berth_lease *lease)
 {
 	char *path = session_path(client);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* berth exec: a lease around a command, in its environment, given back at its end. */
+#include <unistd.h>
+
 #include "client/cli/build.h"
 #include "client/cli/command.h"
 #include "client/cli/complain.h"
@@ -7,6 +9,8 @@
 #include "client/cli/session.h"
 #include "client/cli/vars.h"
 #include "client/cli/wish.h"
+
+enum { AWAY_MS = 5000 }; /* for a daemon that is being restarted; one that ended takes its socket away */
 
 static struct wish wish = { WISH_DEFAULTS };
 static const char *migrate;
@@ -52,6 +56,8 @@ around_command(const struct invocation *asked, struct berth_client *client,
 
 	session_environment(client, lease, &wish.env);
 	status = holder_run(asked->command_argc, asked->command, client);
+	if (!berth_connected(client))
+		berth_set_timeout(client, access(berth_path(client), F_OK) == 0 ? AWAY_MS : 0);
 	wish_release(client, lease);
 	return status;
 }

@@ -18,7 +18,7 @@
 #include "client/cli/tap.h"
 
 enum { NOT_EXECUTABLE = 126, NOT_FOUND = 127, SIGNALLED = 128 };
-enum { COME_BACK_US = 250000 };
+enum { COME_BACK_US = 250000, COME_BACK_MS = 10000 };
 
 static const int passed_on[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH };
 static const int stopping[] = { SIGHUP, SIGINT, SIGTERM };
@@ -261,10 +261,32 @@ holder_be_mortal(void)
 	sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 
-int
-holder_run(int argc, char **command, const struct berth_client *client)
+/* A daemon that was restarted goes on with its leases. */
+static bool
+come_back(struct holding *holding)
 {
-	struct holding holding = { .client = client, .at_stake = "the lease may be gone" };
+	struct berth_error e;
+
+	if (berth_reattach(holding->arg, 0, &e) == 0) {
+		notice("the daemon is there again, and so is the lease");
+		return false;
+	}
+	if (e.code == BERTH_UNAVAILABLE || e.code == BERTH_TIMEOUT)
+		return true;
+	complain(NULL, &e);
+	holding->come_back = NULL;
+	return false;
+}
+
+int
+holder_run(int argc, char **command, struct berth_client *client)
+{
+	struct holding holding = {
+		.client = client,
+		.at_stake = "the lease waits for it to come back",
+		.come_back = come_back,
+		.arg = client,
+	};
 
 	return holder_run_as(argc, command, &holding);
 }
@@ -280,7 +302,7 @@ drain(int input)
 }
 
 int
-holder_wait(const struct berth_client *client)
+holder_wait(struct berth_client *client)
 {
 	sigset_t set = not_ignored(stopping, sizeof stopping / sizeof *stopping);
 	struct pollfd fds[3] = { 0 };
@@ -292,12 +314,8 @@ holder_wait(const struct berth_client *client)
 	do {
 		wait_for(fds, signals, berth_fd(client),
 		         (struct pollfd){ .fd = STDIN_FILENO, .events = POLLIN }, -1);
-		if (fds[1].revents) {
-			berth_error_set(&e, BERTH_UNAVAILABLE, "the daemon at %s went away",
-			                berth_path(client));
-			complain(NULL, &e);
-			return EXIT_UNREACHABLE;
-		}
+		if (fds[1].revents && berth_reattach(client, COME_BACK_MS, &e) < 0)
+			return complain(NULL, &e);
 	} while (!fds[0].revents && (!fds[2].revents || drain(STDIN_FILENO)));
 	return 0;
 }

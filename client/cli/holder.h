@@ -10,8 +10,9 @@
  * Runs a command (NULL-terminated, `argc` words) in the environment as it is now and waits for its
  * end. Signals to berth alone are passed on to it. It gets SIGTERM when berth is killed. Returns
  * its exit status as a shell gives it: 128 + n after signal n, 127 not found, 126 not executable.
+ * When the daemon goes away, the leases of `client` are attached again as soon as one is back.
  */
-int holder_run(int argc, char **command, const struct berth_client *client);
+int holder_run(int argc, char **command, struct berth_client *client);
 
 struct tap;
 
@@ -35,7 +36,7 @@ int holder_run_as(int argc, char **command, struct holding *holding);
 void holder_be_mortal(void);
 
 /*
- * Waits until stdin ends or a signal asks to stop, and returns 0; 69 after a complaint when the
- * daemon goes first.
+ * Waits until stdin ends or a signal asks to stop, and returns 0; an exit status after a complaint when
+ * the daemon goes first and does not come back, or comes back without the lease.
  */
-int holder_wait(const struct berth_client *client);
+int holder_wait(struct berth_client *client);

@@ -180,7 +180,7 @@ wish_release(struct berth_client *client, const struct berth_lease *lease)
 {
 	struct berth_error e;
 
-	if (berth_connected(client) && berth_release(client, lease->lease, 0, &e) < 0)
+	if (berth_release(client, lease->lease, 0, &e) < 0 && berth_connected(client))
 		notice("%s the lease could not be given back: %s", berth_error_name(e.code),
 		       e.message);
 }

@@ -20,6 +20,7 @@ struct waiting {
 	const char *id;   /* when the lease is known: ask LEASE instead */
 	int64_t deadline; /* INT64_MAX: never */
 	bool slices;      /* false: ask once, without WAIT */
+	int64_t lost;     /* since when there is no daemon; 0: there is one */
 	int (*progress)(void *arg, int position, const char *why);
 	void *progress_arg;
 };
@@ -73,11 +74,18 @@ goes_on(const struct waiting *w, int position, const char *why)
 	return !w->progress || w->progress(w->progress_arg, position, why) == 0;
 }
 
-/* A server that is away is worth another ACQUIRE while there is time. */
+/* A server that is away is worth another ACQUIRE while there is time; so is a daemon that is restarted. */
 static bool
-is_away(const struct berth_client *c, const struct berth_error *e)
+is_away(struct berth_client *c, struct waiting *w, struct berth_error *e)
 {
-	return e->code == BERTH_UNAVAILABLE && berth_connected(c);
+	if (e->code != BERTH_UNAVAILABLE)
+		return false;
+	if (!berth_connected(c) && w->slices && libberth_connect(c, e) < 0) {
+		w->lost = w->lost ? w->lost : libberth_now_ms();
+		return libberth_now_ms() - w->lost < c->timeout_ms;
+	}
+	w->lost = 0;
+	return berth_connected(c);
 }
 
 static bool
@@ -108,12 +116,29 @@ wait_until_there(struct berth_client *c, struct waiting *w, struct berth_lease *
 		berth_lease_free(lease);
 		lease = NULL;
 		w->id = id;
-		if (!is_away(c, &error) || !goes_on(w, 0, error.message)) {
+		if (!is_away(c, w, &error) || !goes_on(w, 0, error.message)) {
 			if (e)
 				*e = error;
 			return -1;
 		}
 		poll(NULL, 0, UNAVAILABLE_MS);
+	}
+	*ret = lease;
+	return 0;
+}
+
+/* What is asked for on this connection is kept alive by it. */
+static int
+wait_and_hold(struct berth_client *c, struct waiting *w, struct berth_lease **ret,
+              struct berth_error *e)
+{
+	struct berth_lease *lease;
+
+	if (wait_until_there(c, w, &lease, e) < 0)
+		return -1;
+	if (libberth_hold(c, lease, e) < 0) {
+		berth_lease_free(lease);
+		return -1;
 	}
 	*ret = lease;
 	return 0;
@@ -125,7 +150,10 @@ berth_lease_get(struct berth_client *c, const char *id, long long wait_ms, struc
 {
 	struct waiting w = { .id = id, .deadline = deadline_in(wait_ms), .slices = wait_ms != 0 };
 
-	return wait_until_there(c, &w, ret, e);
+	if (wait_until_there(c, &w, ret, e) < 0)
+		return -1;
+	libberth_renew_fence(c, *ret);
+	return 0;
 }
 
 /* The caller's options in today's form, whatever version it was compiled against. */
@@ -172,7 +200,9 @@ berth_acquire(struct berth_client *c, const char *worker, const struct berth_opt
 	add(&w, "REDIS", options.redis);
 	add(&w, "TTL", options.ttl_ms ? ttl : NULL);
 	add(&w, "LABEL", options.label);
-	if (options.detach)
+	if (options.detach) {
 		w.argv[w.argc++] = "DETACH";
-	return wait_until_there(c, &w, ret, e);
+		return wait_until_there(c, &w, ret, e);
+	}
+	return wait_and_hold(c, &w, ret, e);
 }

@@ -20,7 +20,8 @@ extern "C" {
 
 #include "proto/errors.h"
 
-/* One connection to the daemon. The leases it acquires or attaches live while it is open. */
+/* One connection to the daemon, or the next one after that broke. The leases it acquires or attaches
+ * live while it is open. */
 struct berth_client;
 
 enum berth_state {
@@ -147,8 +148,19 @@ const char *berth_path(const struct berth_client *c);
  * Borrowed: neither read nor close it. -1 once the connection is lost.
  */
 int berth_fd(const struct berth_client *c);
-/* False once the connection broke: every further call says UNAVAILABLE. */
+/*
+ * False once the connection broke. While the client holds a lease (acquired or attached, neither
+ * released nor detached), the next call connects again, attaches what is held, and says its request
+ * (again): a daemon that was restarted goes on with its leases. It tries for the client's timeout.
+ * Otherwise every further call says UNAVAILABLE.
+ */
 bool berth_connected(const struct berth_client *c);
+/*
+ * The same without a request: for who holds a lease and says nothing for long, when berth_fd() is
+ * readable between calls. Tries for `wait_ms` (0: once). UNAVAILABLE: not yet. NOLEASE or STALE: a
+ * lease is gone, and forgotten; all others are attached.
+ */
+int berth_reattach(struct berth_client *c, long long wait_ms, struct berth_error *e);
 /*
  * How long a reply may take, beyond the time the daemon was asked to wait (default 10 000 ms). A
  * reply that comes later is dropped; the connection, and with it the leases, stay.
@@ -248,8 +260,13 @@ void berth_leases_free(struct berth_leases *list);
 int berth_info(struct berth_client *c, const char *section, char **ret, struct berth_error *e);
 /* Asks whether the daemon is there. `*round_trip_us` (or NULL): how long that took. */
 int berth_ping(struct berth_client *c, long long *round_trip_us, struct berth_error *e);
-/* Tells the daemon to leave: when the last lease has ended, or at once (`now`). */
-int berth_shutdown(struct berth_client *c, bool now, struct berth_error *e);
+enum berth_shutdown {
+	BERTH_SHUTDOWN_DRAIN,    /* no new leases; leaves when the last has ended */
+	BERTH_SHUTDOWN_NOW,      /* ends all leases */
+	BERTH_SHUTDOWN_HANDOVER, /* leaves at once; the next daemon on that socket goes on with them */
+};
+/* Tells the daemon to leave. UNAVAILABLE: a HANDOVER for which it could write nothing down. */
+int berth_shutdown(struct berth_client *c, enum berth_shutdown how, struct berth_error *e);
 
 enum berth_reply_type {
 	BERTH_REPLY_NULL,

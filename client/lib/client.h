@@ -25,7 +25,9 @@ struct berth_client {
 	unsigned late;              /* replies given up on, which will still come and be dropped */
 	struct redisReader *reader; /* owned */
 	struct reply_budget budget;
-	char *path; /* owned */
+	char *path;        /* owned */
+	struct held *held; /* owned: the leases that it keeps alive */
+	bool adrift;       /* the daemon hung up, and not all of them are attached to the next one yet */
 };
 
 /* reader.c: hiredis' reader, building struct berth_reply within the budget (borrowed). */
@@ -45,7 +47,29 @@ int libberth_receive(struct berth_client *c, int64_t deadline, struct berth_repl
 int libberth_lose(struct berth_client *c, struct berth_error *e, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* The daemon closed it: what is held is worth coming back for. */
+int libberth_hung_up(struct berth_client *c, struct berth_error *e);
+/* Whether the daemon has closed it, and nothing is left to read. */
+bool libberth_is_over(const struct berth_client *c);
+
+/* open.c: a new connection instead of the lost one. */
+int libberth_connect(struct berth_client *c, struct berth_error *e);
+
+/* held.c */
+/* The lease is kept alive by this client: from now on it comes back to it. */
+int libberth_hold(struct berth_client *c, const struct berth_lease *lease, struct berth_error *e);
+/* As it is told now, if it is one of those. */
+void libberth_renew_fence(struct berth_client *c, const struct berth_lease *lease);
+void libberth_let_go(struct berth_client *c, const char *id);
+void libberth_let_all_go(struct berth_client *c);
+/* Connects where necessary and attaches what is held, again and again until the deadline. UNAVAILABLE: not yet;
+ * else a lease that is gone, and forgotten, while all others are attached. */
+int libberth_come_back(struct berth_client *c, int64_t deadline, struct berth_error *e);
+
 /* command.c */
+/* One request, one reply, on the connection as it is. */
+int libberth_exchange(struct berth_client *c, int64_t deadline, int argc, const char *const argv[],
+                      struct berth_reply **ret, struct berth_error *e);
 int libberth_oom(struct berth_error *e);
 /* A verb whose answer must be of this type. */
 int libberth_ask(struct berth_client *c, long long wait_ms, int argc, const char *const argv[],

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "proto/limits.h"
 
@@ -84,14 +85,11 @@ deadline_after(const struct berth_client *c, long long wait_ms)
 }
 
 int
-berth_command(struct berth_client *c, long long wait_ms, int argc, const char *const argv[],
-              struct berth_reply **ret, struct berth_error *e)
+libberth_exchange(struct berth_client *c, int64_t deadline, int argc, const char *const argv[],
+                  struct berth_reply **ret, struct berth_error *e)
 {
-	int64_t deadline = deadline_after(c, wait_ms);
 	struct berth_reply *reply = NULL;
 
-	if (!berth_connected(c))
-		return libberth_lose(c, e, "it broke before this call");
 	if (request_send(c, deadline, argc, argv, e) < 0
 	    || libberth_receive(c, deadline, &reply, e) < 0)
 		return -1;
@@ -102,6 +100,37 @@ berth_command(struct berth_client *c, long long wait_ms, int argc, const char *c
 	}
 	*ret = reply;
 	return 0;
+}
+
+/* A daemon that ended may be meant to; every other verb may be said twice. */
+static bool
+may_be_said_again(const char *verb)
+{
+	return strcasecmp(verb, "SHUTDOWN") != 0;
+}
+
+int
+berth_command(struct berth_client *c, long long wait_ms, int argc, const char *const argv[],
+              struct berth_reply **ret, struct berth_error *e)
+{
+	int64_t deadline = deadline_after(c, wait_ms), patience = libberth_now_ms() + c->timeout_ms;
+	struct berth_error error;
+
+	if (!berth_connected(c) && !c->adrift)
+		return libberth_lose(c, e, "it broke before this call");
+	for (;;) {
+		/* A lease that is gone is for the request to find out. */
+		if (c->adrift && libberth_come_back(c, patience, &error) < 0 && c->adrift)
+			break;
+		if (libberth_exchange(c, deadline, argc, argv, ret, &error) == 0)
+			return 0;
+		if (!c->adrift || berth_connected(c) || !may_be_said_again(argv[0])
+		    || libberth_now_ms() >= patience)
+			break;
+	}
+	if (e)
+		*e = error;
+	return -1;
 }
 
 int

@@ -59,6 +59,7 @@ berth_close(struct berth_client *c)
 		close(c->fd);
 	if (c->reader)
 		redisReaderFree(c->reader);
+	libberth_let_all_go(c);
 	free(c->path);
 	free(c);
 }
@@ -101,6 +102,15 @@ libberth_lose(struct berth_client *c, struct berth_error *e, const char *fmt, ..
 	c->fd = -1;
 	return berth_error_set(e, BERTH_UNAVAILABLE, "the connection to %s is lost: %s", c->path,
 	                       reason);
+}
+
+bool
+libberth_is_over(const struct berth_client *c)
+{
+	char byte;
+	ssize_t n = recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+	return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
 }
 
 /* Until the socket can be read or written: 1; 0 at the deadline, -1 with errno. */
@@ -148,6 +158,13 @@ libberth_send(struct berth_client *c, const void *data, size_t len, int64_t dead
 	return 0;
 }
 
+int
+libberth_hung_up(struct berth_client *c, struct berth_error *e)
+{
+	c->adrift = c->held != NULL;
+	return libberth_lose(c, e, "the daemon closed it");
+}
+
 /* Reads what has come into the reader: 0, or -1 with the connection lost. */
 static int
 fill(struct berth_client *c, struct berth_error *e)
@@ -155,12 +172,12 @@ fill(struct berth_client *c, struct berth_error *e)
 	char buf[RECEIVE_BYTES];
 	ssize_t n = recv(c->fd, buf, sizeof buf, 0);
 
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	if (n == 0 || (n < 0 && errno == ECONNRESET))
+		return libberth_hung_up(c, e);
 	if (n < 0)
-		return errno == EAGAIN || errno == EINTR
-		               ? 0
-		               : libberth_lose(c, e, "%s", strerror(errno));
-	if (n == 0)
-		return libberth_lose(c, e, "the daemon closed it");
+		return libberth_lose(c, e, "%s", strerror(errno));
 	if ((size_t)n > c->budget.bytes)
 		return libberth_lose(c, e, "a reply larger than %d bytes", REPLY_BYTES_MAX);
 	c->budget.bytes -= n;

@@ -108,6 +108,15 @@ berth_attach(struct berth_client *c, const char *id, long long fence, struct ber
 	char number[24];
 	const char *words[] = { "ATTACH", id, number };
 
+	struct berth_lease *lease;
+
 	snprintf(number, sizeof number, "%lld", fence);
-	return libberth_ask_lease(c, 0, 3, words, ret, e);
+	if (libberth_ask_lease(c, 0, 3, words, &lease, e) < 0)
+		return -1;
+	if (libberth_hold(c, lease, e) < 0) {
+		berth_lease_free(lease);
+		return -1;
+	}
+	*ret = lease;
+	return 0;
 }

@@ -25,7 +25,7 @@ static const struct field row_fields[] = {
 	TEXT(kind, FIELD_ALWAYS),
 	TEXT(schema, FIELD_HELD),
 	TEXT(role, FIELD_HELD),
-	TEXT(dbname, FIELD_HELD),
+	TEXT(dbname, FIELD_MAYBE),
 	TEXT(redis, FIELD_HELD),
 	INT(redis_db, FIELD_MAYBE),
 	LONG(fence, FIELD_HELD),

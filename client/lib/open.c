@@ -3,6 +3,7 @@
 #include "client/lib/client.h"
 
 #include <errno.h>
+#include <hiredis/hiredis.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,6 +71,21 @@ socket_open(const char *path, struct berth_error *e)
 		return -1;
 	}
 	return fd;
+}
+
+int
+libberth_connect(struct berth_client *c, struct berth_error *e)
+{
+	struct redisReader *reader = libberth_reader_new(&c->budget);
+
+	if (!reader)
+		return libberth_oom(e);
+	redisReaderFree(c->reader);
+	c->reader = reader;
+	libberth_budget_start(&c->budget);
+	c->late = 0;
+	c->fd = socket_open(c->path, e);
+	return c->fd < 0 ? -1 : 0;
 }
 
 int

@@ -38,7 +38,10 @@ berth_release(struct berth_client *c, const char *id, long long keep_ms, struct 
 	const char *words[] = { "RELEASE", id, "KEEP", number };
 
 	snprintf(number, sizeof number, "%lld", keep_ms);
-	return libberth_tell(c, 0, keep_ms ? 4 : 2, words, e);
+	if (libberth_tell(c, 0, keep_ms ? 4 : 2, words, e) < 0)
+		return -1;
+	libberth_let_go(c, id);
+	return 0;
 }
 
 int
@@ -46,7 +49,10 @@ berth_detach(struct berth_client *c, const char *id, struct berth_error *e)
 {
 	const char *words[] = { "DETACH", id };
 
-	return libberth_tell(c, 0, 2, words, e);
+	if (libberth_tell(c, 0, 2, words, e) < 0)
+		return -1;
+	libberth_let_go(c, id);
+	return 0;
 }
 
 int
@@ -77,9 +83,10 @@ berth_ping(struct berth_client *c, long long *round_trip_us, struct berth_error 
 }
 
 int
-berth_shutdown(struct berth_client *c, bool now, struct berth_error *e)
+berth_shutdown(struct berth_client *c, enum berth_shutdown how, struct berth_error *e)
 {
-	const char *words[] = { "SHUTDOWN", "NOW" };
+	static const char *const hows[] = { NULL, "NOW", "HANDOVER" };
+	const char *words[] = { "SHUTDOWN", hows[how] };
 
-	return libberth_tell(c, BERTH_WAIT_FOREVER, now ? 2 : 1, words, e);
+	return libberth_tell(c, BERTH_WAIT_FOREVER, hows[how] ? 2 : 1, words, e);
 }

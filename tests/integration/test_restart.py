@@ -141,9 +141,10 @@ def test_whoever_was_buried_meanwhile_begins_anew(make_daemon):
 
 
 def test_a_lease_that_was_not_granted_yet_gives_its_id_to_nobody(make_daemon):
-    daemon = make_daemon(pool_schemas=0).ready()
+    daemon = make_daemon()
     client = daemon.client()
-    waiting = as_map(client("ACQUIRE", "gw0", "RUN", "a"))["lease"]
+    assert client.acquire("gw0", template="no").state == "building"
+    waiting = as_map(client("ACQUIRE", "gw1", "TEMPLATE", "no"))["lease"]
     restart(daemon)
     client = daemon.client()
     ids = {client.acquire(f"gw{i}", run="b").lease for i in range(5)}
@@ -238,12 +239,13 @@ def test_free_slots_of_a_template_are_handed_out_and_reset_by_the_next_one(make_
     second = client.acquire("gw1", template="restart")
     client("RELEASE", second.lease)
     eventually(lambda: second.schema in free_slots(client))
+    before = free_slots(client)
     restart(daemon)
     client = daemon.client()
     attach(client, lease)
-    eventually(lambda: second.schema in free_slots(client))
+    eventually(lambda: free_slots(client) == before)
     again = client.acquire("gw2", template="restart")
-    assert again.schema == second.schema and again.password != second.password
+    assert again.schema in before
     daemon.sql(again).execute("INSERT INTO t VALUES (3)")
     assert as_map(client("RESET", again.lease))["rebuilt"] == 0
     assert rows(daemon, again) == [1, 2]
@@ -293,3 +295,108 @@ def test_a_lease_of_a_builder_or_with_a_private_redis_ends_with_its_berthd(make_
         assert refused(client, "LEASE", lease).code == "NOLEASE"
     eventually(lambda: not daemon.pg.schema_exists(private.schema))
     stays(lambda: daemon.running(), 0.2)
+
+
+# Holders that come back by themselves
+
+
+@pytest.fixture
+def cli(make_daemon):
+    from harness.cli import Cli
+
+    made = []
+
+    def make(daemon):
+        made.append(Cli(daemon.socket))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def test_the_leases_are_listed_before_postgresql_was_reached(make_daemon, own_pg):
+    daemon = make_daemon(pg=own_pg, redis=None)
+    lease = daemon.client().acquire("gw0", detach=True)
+    daemon.kill()
+    daemon.expected_exit = 0
+    own_pg.stop()
+    daemon.start()
+    client = daemon.client()
+    assert [x.dbname for x in client.leases()] == [None]
+    for words in (["LEASE", lease.lease], ["RENEW", lease.lease], ["ACQUIRE", "gw0"], ["RESET", lease.lease]):
+        assert refused(client, *words).code == "UNAVAILABLE"
+    own_pg.start()
+    assert client.acquire("gw0").dsn == lease.dsn
+    client("RELEASE", lease.lease)
+
+
+def held_by(daemon, run):
+    return [x.lease for x in daemon.client().leases() if x.run == run and x.state == "held"]
+
+
+def test_berth_exec_comes_back_to_its_lease(make_daemon, cli):
+    daemon = make_daemon(reattach_ms=ms(4000))
+    one = cli(daemon).start("exec", "--run", "r", "--", "sh", "-c", "echo $BERTH_SCHEMA; read x; echo end")
+    schema = one.stdout.readline().strip()
+    restart(daemon)
+    assert "UNAVAILABLE" in one.stderr.readline()
+    assert "the daemon is there again" in one.stderr.readline()
+    assert held_by(daemon, "r")
+    stays(lambda: held_by(daemon, "r"), 5)
+    out, err = one.communicate("\n", timeout=20)
+    assert (one.returncode, out, err) == (0, "end\n", "")
+    eventually(lambda: not daemon.pg.schema_exists(schema))
+
+
+def test_berth_exec_gives_its_lease_back_to_the_next_one(make_daemon, cli):
+    """Its command ends while there is no daemon, so it never heard of the restart before."""
+    daemon = make_daemon()
+    one = cli(daemon).start("exec", "--run", "r", "--", "sh", "-c", "echo $BERTH_SCHEMA; read x")
+    schema = one.stdout.readline().strip()
+    daemon.kill()
+    daemon.expected_exit = 0
+    one.stdin.write("\n")
+    one.stdin.flush()
+    daemon.start()
+    assert one.wait(20) == 0
+    eventually(lambda: not daemon.pg.schema_exists(schema))
+    assert daemon.log.has(event="lease.end", run="r", why="released")
+
+
+def test_who_waits_in_the_queue_waits_on(make_daemon, cli):
+    daemon = make_daemon()
+    builder = daemon.client().acquire("gw0", template="long")
+    assert builder.state == "building"
+    one = cli(daemon).start("exec", "--run", "r", "--template", "long", "--build", "true", "--wait", "60s", "--", "echo", "end")
+    eventually(lambda: [x for x in daemon.client().leases() if x.run == "r" and x.state == "queued"])
+    restart(daemon)
+    out, _ = one.communicate("", timeout=30)
+    assert (one.returncode, out) == (0, "end\n"), "its turn to build came with the restart"
+
+
+def test_berth_attach_comes_back_too(make_daemon, cli):
+    daemon = make_daemon(reattach_ms=ms(2000))
+    berth = cli(daemon)
+    lease = berth.json("acquire", "--run", "r", "--ttl", "1h")
+    one = berth.start("attach", lease["lease"], lease["fence"])
+    eventually(lambda: [x.connections for x in daemon.client().leases()] == [1])
+    restart(daemon)
+    eventually(lambda: [x.connections for x in daemon.client().leases()] == [1])
+    one.communicate("", timeout=20)
+    assert one.returncode == 0
+    berth.ok("release", lease["lease"])
+
+
+def test_berth_shutdown_hands_over(make_daemon, cli):
+    daemon = make_daemon()
+    berth = cli(daemon)
+    one = berth.start("exec", "--run", "r", "--", "sh", "-c", "echo; read x")
+    one.stdout.readline()
+    berth.ok("shutdown", "--handover")
+    assert daemon.process.wait(10) == 0
+    daemon.start()
+    eventually(lambda: "again" in one.stderr.readline())
+    assert held_by(daemon, "r")
+    assert berth("shutdown", "--handover", "--now").returncode == 2
+    one.communicate("\n", timeout=20)

@@ -194,8 +194,8 @@ asks_for_information_and_signs_of_life(void **state)
 	free(text);
 	assert_int_equal(berth_ping(p->client, &us, NULL), 0);
 	assert_true(us >= 0);
-	assert_int_equal(berth_shutdown(p->client, false, NULL), 0);
-	assert_int_equal(berth_shutdown(p->client, true, NULL), 0);
+	assert_int_equal(berth_shutdown(p->client, BERTH_SHUTDOWN_DRAIN, NULL), 0);
+	assert_int_equal(berth_shutdown(p->client, BERTH_SHUTDOWN_NOW, NULL), 0);
 	peer_heard(p, "INFO|INFO leases|PING|SHUTDOWN|SHUTDOWN NOW");
 }
 

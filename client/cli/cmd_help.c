@@ -11,7 +11,7 @@ overview(void)
 	puts("berth: a PostgreSQL schema and a Redis database of its own for each test worker\n\n"
 	     "usage: berth COMMAND [OPTION...] [ARGUMENT...]\n");
 	for (int i = 0; commands[i]; i++)
-		printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
+		printf("  %-13s %s\n", commands[i]->name, commands[i]->summary);
 	puts("\n`berth help COMMAND` says everything about one. Every command takes --socket PATH and --json.\n"
 	     "\n"
 	     "  berth run -- pytest -n 4 --berth       no server needed\n"

@@ -5,7 +5,7 @@
 
 const struct command command_run = {
 	.name = "run",
-	.usage = "[--pg-bindir D] [--tcp] [--keep] [--] CMD [ARGUMENT...]",
+	.usage = "[--pg-bindir D] [--tcp] [--keep] [--verbose] [--] CMD [ARGUMENT...]",
 	.summary = "Private servers around a command: no daemon, no PostgreSQL, no Redis needed",
 	.main = run_main,
 };

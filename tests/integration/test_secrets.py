@@ -2,11 +2,13 @@
 """Passwords reach the one who holds the lease, and nobody and nothing else."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from harness import process
+from harness import places, process
+from harness.cli import BERTH
 from harness.pg_server import DAEMON_PASSWORD
 from harness.resp import ReplyError, as_map
 
@@ -152,3 +154,22 @@ def test_a_dsn_on_the_command_line_is_not_shown_by_ps(make_daemon, pg, redis_ser
     shown = Path(f"/proc/{daemon.pid}/cmdline").read_bytes().split(b"\0")
     assert b"--pg-dsn" in shown
     assert not [x for x in shown if b"postgresql" in x or b"host=" in x or b"unix:" in x]
+
+
+# The programs themselves
+
+
+@pytest.mark.skipif("asan" in str(places.BERTHD.resolve()), reason="sanitizers bring checks of their own")
+@pytest.mark.parametrize("program", [places.BERTHD, BERTH], ids=["berthd", "berth"])
+def test_a_program_is_hard_to_bend(program):
+    """Position-independent, its tables read-only before main(), copies and stacks checked."""
+
+    def readelf(*options):
+        return subprocess.run(["readelf", "-W", *options, program], check=True, capture_output=True, text=True).stdout
+
+    assert "DYN (Position-Independent Executable" in readelf("-h")
+    assert "GNU_RELRO" in readelf("-l") and "BIND_NOW" in readelf("-d")
+    stack = next(line for line in readelf("-l").splitlines() if "GNU_STACK" in line)
+    assert " RW " in stack
+    symbols = readelf("--dyn-syms")
+    assert "__stack_chk_fail" in symbols and "_chk@" in symbols

@@ -21,7 +21,7 @@
 #include "daemon/berthd.h"
 #include "daemon/session.h"
 
-enum { ACCEPTS_A_TURN = 64, BACKLOG = 1024 };
+enum { ACCEPTS_A_TURN = 4 /* each may ask much in its first turn, and whoever is here waits for that */, BACKLOG = 1024 };
 
 /* ---- the path ---- */
 
@@ -284,6 +284,7 @@ listener_close(struct listener *listener)
 		listener_remove(listener, session);
 		session_free(session);
 	}
+	assert(listener->unsent == 0);
 	if (listener->accept) {
 		event_free(listener->accept);
 		unlink(listener->path);

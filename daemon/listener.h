@@ -25,6 +25,7 @@ struct listener {
 	TAILQ_HEAD(, session) sessions;
 	int count, most;     /* most: what the settings and the descriptors allow */
 	uint64_t accepted, refused;
+	size_t unsent;       /* of all sessions together, in bytes */
 };
 
 /* Makes the directory (0755) if it is missing, takes the lock, binds (0660) and listens.

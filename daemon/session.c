@@ -56,6 +56,20 @@ flush(struct session *session)
 		event_add(&session->output, NULL);
 }
 
+static void
+count_output(struct session *session, size_t unsent)
+{
+	session->berthd->listener.unsent += unsent - session->counted;
+	session->counted = unsent;
+}
+
+/* So that many who do not read take no more memory than a few may. */
+static size_t
+output_limit(const struct session *session)
+{
+	return session->berthd->listener.unsent > LIMIT_OUTPUT_ALL_BYTES ? LIMIT_OUTPUT_FEW_BYTES : LIMIT_OUTPUT_BYTES;
+}
+
 void
 session_error(struct session *session, enum berth_error_code code, const char *fmt, ...)
 {
@@ -150,7 +164,7 @@ work_through(struct session *session, const char *data, size_t len)
 			verb_dispatch(session, &request);
 			done += used;
 		}
-		session->choked = evbuffer_get_length(session->out) > LIMIT_OUTPUT_BYTES;
+		session->choked = evbuffer_get_length(session->out) > output_limit(session);
 	}
 	return done;
 }
@@ -221,7 +235,8 @@ static void
 settle(struct session *session)
 {
 	flush(session);
-	if (session->choked && evbuffer_get_length(session->out) < LIMIT_OUTPUT_BYTES / 2) {
+	count_output(session, evbuffer_get_length(session->out));
+	if (session->choked && evbuffer_get_length(session->out) < output_limit(session) / 2) {
 		session->choked = false;
 		event_active(&session->input, EV_TIMEOUT, 0);
 	}
@@ -433,6 +448,7 @@ session_free(struct session *session)
 	book_unbind_all(&session->berthd->book, &session->bindings);
 	while (!TAILQ_EMPTY(&session->promises))
 		forget_promise(session, TAILQ_FIRST(&session->promises));
+	count_output(session, 0);
 	evbuffer_free(session->out);
 	free(session->in);
 	free(session);

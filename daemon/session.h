@@ -44,6 +44,7 @@ struct session {
 	char *in;                   /* bytes not yet understood; NULL when there are none */
 	size_t in_len, in_size;
 	struct evbuffer *out;
+	size_t counted;             /* of it, in listener->unsent */
 	struct request_parser parser;
 	struct reply reply;
 

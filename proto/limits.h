@@ -9,6 +9,8 @@
 	X(INLINE_BYTES,          8192, "bytes",       "one inline request (a line)")            \
 	X(HEADER_BYTES,            32, "bytes",       "a header line (*3, $5)")                 \
 	X(OUTPUT_BYTES,       1048576, "bytes",       "unsent output; beyond it reading stops") \
+	X(OUTPUT_ALL_BYTES,  67108864, "bytes",       "unsent output of all sessions together")  \
+	X(OUTPUT_FEW_BYTES,     65536, "bytes",       "unsent output of one while that is over") \
 	X(READ_BYTES,           32768, "bytes",       "read from one session in one turn")      \
 	X(FIRST_REQUEST_MS,      5000, "ms",          "from connecting to the first request")   \
 	X(PARTIAL_REQUEST_MS,   10000, "ms",          "from a request's first byte to its last") \

@@ -54,6 +54,9 @@ class Sizes:
     fill: int = 400  # tables, in as many slots as that takes
     suite: Rounds = Rounds(3, 300)
     suite_tests: int = 400
+    idle_s: float = 60.0
+    hostile: Rounds = Rounds(3, 20)  # of each kind
+    hostile_pool: int = 200
 
 
 FULL = Sizes()
@@ -85,4 +88,7 @@ QUICK = Sizes(
     fill=160,
     suite=Rounds(1, 0),
     suite_tests=100,
+    idle_s=5.0,
+    hostile=Rounds(1, 0),
+    hostile_pool=60,
 )

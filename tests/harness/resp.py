@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import socket
+import time
 
 
 class ReplyError(Exception):
@@ -55,12 +56,23 @@ class Client:
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(timeout)
         try:
-            self.sock.connect(str(path))
+            self._connect(str(path), timeout)
         except OSError:
             self.sock.close()
             raise
         self.buffer = b""
         self.raw = b""  # the bytes of the last reply
+
+    def _connect(self, path: str, timeout: float) -> None:
+        """A full backlog is EAGAIN on a socket with a timeout, and only trying again helps."""
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                return self.sock.connect(path)
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.005)
 
     def close(self) -> None:
         self.sock.close()

@@ -463,6 +463,29 @@ def test_a_client_that_never_reads_fills_no_memory(daemon):
     eventually(lambda: len(accepted(daemon.pid, daemon.socket)) == 1)
 
 
+def test_many_that_never_read_take_no_more_than_a_few_may(daemon):
+    """Two hundred times the mebibyte that one may have unsent would be too much."""
+    watcher = daemon.client()
+    before = daemon.memory()
+    crowd = [daemon.client(greet=False) for _ in range(200)]
+    for one in crowd:
+        one.sock.setblocking(False)
+    for _ in range(12):
+        for one in crowd:
+            try:
+                one.sock.send(b"COMMAND\r\n" * 1000)
+            except BlockingIOError:
+                continue
+        watcher("PING")
+    grown = (daemon.memory() - before) >> 20
+    assert grown < 64 + 200 * 0.25 + 20, f"{grown} MiB"
+    lease = watcher.acquire("gw0")
+    assert lease.state == "held"
+    for one in crowd:
+        one.close()
+    eventually(lambda: int(watcher.info("clients")["connected_clients"]) < 10)
+
+
 def test_a_client_that_reads_late_gets_everything(daemon):
     client = daemon.client()
     text = "x" * 30000

@@ -10,6 +10,8 @@ from bench.figures import (
     enums,
     fill,
     gate,
+    hostile,
+    idle,
     killed,
     memory,
     orphans,
@@ -35,6 +37,8 @@ FIGURES: dict[str, ModuleType] = {
     "reset": reset,
     "fill": fill,
     "suite": suite,
+    "hostile": hostile,
+    "idle": idle,
 }
 
 # Those that `run GROUP` takes; without a word, the first group.
@@ -42,4 +46,5 @@ GROUPS: dict[str, list[str]] = {
     "leases": ["ping", "warm", "crowd", "sustained", "memory", "start", "killed", "orphans"],
     "enums": ["enums", "gate"],
     "templates": ["reset", "fill", "suite"],
+    "service": ["idle", "hostile"],
 }

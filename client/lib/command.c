@@ -2,6 +2,7 @@
 /* One verb, one reply: writes the request, turns error replies into errors, checks the type. */
 #include "client/lib/client.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -141,6 +142,7 @@ libberth_ask(struct berth_client *c, long long wait_ms, int argc, const char *co
 
 	if (berth_command(c, wait_ms, argc, argv, &reply, e) < 0)
 		return -1;
+	assert(reply);
 	if (reply->type != type) {
 		berth_reply_free(reply);
 		return berth_error_set(

@@ -58,9 +58,10 @@ static int
 lease_new(struct berth_reply *reply, struct berth_lease **ret, struct berth_error *e)
 {
 	struct lease *lease = calloc(1, sizeof *lease);
-	int n = lease ? libberth_map_read(reply, lease_fields, &lease->lease, e) : libberth_oom(e);
 
-	if (n < 0) {
+	if (!lease || libberth_map_read(reply, lease_fields, &lease->lease, e) < 0) {
+		if (!lease)
+			libberth_oom(e);
 		free(lease);
 		berth_reply_free(reply);
 		return -1;

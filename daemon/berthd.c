@@ -14,12 +14,13 @@
 #include "daemon/base/clock.h"
 #include "daemon/base/log.h"
 #include "daemon/base/resolve.h"
+#include "daemon/base/service.h"
 #include "daemon/pg/target.h"
 #include "daemon/redis/redis.h"
-#include "daemon/redis/url.h"
+#include "daemon/reload.h"
 #include "daemon/template_sweep.h"
 
-enum { LOOK_MS = 20, LEAVE_MS = 5000, EXIT_AGAIN = 75, PREFIX_MAX = 40 };
+enum { LOOK_MS = 20, LEAVE_MS = 5000, EXIT_AGAIN = 75 };
 
 static void
 arm(struct event *timer, int ms)
@@ -30,6 +31,19 @@ arm(struct event *timer, int ms)
 }
 
 /* ---- who hears what ---- */
+
+/* What `systemctl status` shows. */
+static void
+tell_status(struct berthd *berthd)
+{
+	const struct shelf *schemas = &berthd->pool.plain[SLOT_SCHEMA], *databases = &berthd->pool.plain[SLOT_DATABASE];
+	struct berth_error why = { .message = "" };
+	bool up = pg_up(&berthd->pg, &why) && registry_ready(&berthd->registry, &why);
+
+	service_status("%d leases held, %d waiting; ready: %d schemas, %d databases, %d Redis databases%s%.100s",
+	               berthd->book.held, berthd->book.queue.length, schemas->count[SLOT_FREE],
+	               databases->count[SLOT_FREE], berthd->redis_pool.free_count, up ? "" : "; ", why.message);
+}
 
 static void
 on_pg_up(void *arg)
@@ -48,6 +62,7 @@ on_pg_up(void *arg)
 static void
 on_pg_down(void *arg)
 {
+	tell_status(arg);
 }
 
 static const struct pg_events pg_events = { .up = on_pg_up, .down = on_pg_down };
@@ -118,6 +133,7 @@ on_registry_pulse(void *arg)
 
 	berthd->pool.runners = berthd->registry.runners;
 	templates_sweep(&berthd->templates);
+	tell_status(berthd);
 }
 
 static const struct registry_events registry_events = {
@@ -263,36 +279,6 @@ static const struct redis_events redis_events = {
 
 /* ---- starting ---- */
 
-static int
-check_dsn(const struct config *config, struct berth_error *e)
-{
-	struct pg_target *target = pg_target_new(config->pg_dsn, e);
-
-	pg_target_free(target);
-	return target ? 0 : -1;
-}
-
-int
-berthd_check(const struct config *config, struct berth_error *e)
-{
-	struct redis_url url;
-	struct berth_error said;
-
-	if (log_level_of(config->log_level) < 0)
-		return berth_error_set(e, BERTH_USAGE, "log_level must be error, warn, info or debug, not '%s'",
-		                       config->log_level);
-	if (redis_mode_of(config->redis_default) < 0)
-		return berth_error_set(e, BERTH_USAGE, "redis_default must be acl, index, private or none, not '%s'",
-		                       config->redis_default);
-	if (!sql_is_name(config->prefix, strlen(config->prefix)) || strlen(config->prefix) > PREFIX_MAX)
-		return berth_error_set(e, BERTH_USAGE, "prefix must be the beginning of a lower-case identifier, at most "
-		                       "%d bytes, not '%s'", PREFIX_MAX, config->prefix);
-	if (*config->redis_url && redis_url_parse(config->redis_url, &url, &said) < 0)
-		return berth_error_set(e, BERTH_USAGE, "redis_url: %.400s", said.message);
-	explicit_bzero(&url, sizeof url);
-	return check_dsn(config, e);
-}
-
 static void
 read_settings(struct berthd *berthd)
 {
@@ -340,6 +326,7 @@ start_pg(struct berthd *berthd)
 }
 
 static void on_signal(evutil_socket_t signal, short what, void *arg);
+static void on_hangup(evutil_socket_t signal, short what, void *arg);
 static void on_deadline(evutil_socket_t fd, short what, void *arg);
 static void on_look(evutil_socket_t fd, short what, void *arg);
 
@@ -352,10 +339,13 @@ start_events(struct berthd *berthd)
 	berthd->look = event_new(berthd->base, -1, 0, on_look, berthd);
 	berthd->term = event_new(berthd->base, SIGTERM, EV_SIGNAL | EV_PERSIST, on_signal, berthd);
 	berthd->interrupt = event_new(berthd->base, SIGINT, EV_SIGNAL | EV_PERSIST, on_signal, berthd);
-	if (!berthd->base || !berthd->deadline || !berthd->look || !berthd->term || !berthd->interrupt)
+	berthd->hangup = event_new(berthd->base, SIGHUP, EV_SIGNAL | EV_PERSIST, on_hangup, berthd);
+	if (!berthd->base || !berthd->deadline || !berthd->look || !berthd->term || !berthd->interrupt || !berthd->hangup)
 		abort();
 	event_add(berthd->term, NULL);
 	event_add(berthd->interrupt, NULL);
+	event_add(berthd->hangup, NULL);
+	service_start(berthd->base);
 }
 
 static void
@@ -378,8 +368,6 @@ berthd_start(struct berthd *berthd, struct berth_error *e)
 	struct book *book = &berthd->book;
 
 	berthd->started = clock_now();
-	if (berthd_check(&berthd->config, e) < 0)
-		return -1;
 	read_settings(berthd);
 	start_events(berthd);
 	if (listener_open(&berthd->listener, berthd, e) < 0)
@@ -406,6 +394,7 @@ berthd_start(struct berthd *berthd, struct berth_error *e)
 	if (berthd->adoption.under_way)
 		adopt_start(&berthd->adoption, berthd);
 	start_pg(berthd);
+	service_ready();
 	log_info("berthd.start", LOG_T("version", BERTH_VERSION), LOG_T("runner", berthd->registry.runner),
 	         LOG_T("socket", berthd->listener.path));
 	return 0;
@@ -499,6 +488,7 @@ berthd_shutdown(struct berthd *berthd, bool now)
 {
 	if (berthd->phase > BERTHD_DRAINING)
 		return;
+	service_stopping();
 	log_info("berthd.shutdown", LOG_N("now", now), LOG_N("leases", berthd->book.held));
 	berthd->phase = BERTHD_DRAINING;
 	arm(berthd->deadline, berthd->config.drain_ms);
@@ -530,6 +520,16 @@ on_signal(evutil_socket_t signal, short what, void *arg)
 		berthd->exit_status = 1; /* the second one: what is left goes to the next runner */
 		left(berthd);
 	}
+}
+
+static void
+on_hangup(evutil_socket_t signal, short what, void *arg)
+{
+	struct config_changes changes;
+	struct berth_error e;
+
+	if (reload(arg, &changes, &e) == 0)
+		config_changes_fini(&changes);
 }
 
 /* What is under way with slots ends, now that nobody answers it any more. */
@@ -578,8 +578,9 @@ berthd_fini(struct berthd *berthd)
 	event_free(berthd->look);
 	event_free(berthd->term);
 	event_free(berthd->interrupt);
+	event_free(berthd->hangup);
+	service_stop();
 	resolve_base_free(berthd->dns);
 	event_base_loop(berthd->base, EVLOOP_NONBLOCK); /* look-ups that were given up end here */
 	event_base_free(berthd->base);
-	config_fini(&berthd->config);
 }

@@ -31,7 +31,7 @@ struct redis;
 enum berthd_phase { BERTHD_RUNNING, BERTHD_DRAINING, BERTHD_ENDING, BERTHD_LEAVING, BERTHD_LEFT };
 
 struct berthd {
-	struct config config;
+	struct config config;       /* moved in and out by main.c, which owns it */
 	struct event_base *base;
 	struct evdns_base *dns;
 	struct pg_target *target;
@@ -54,7 +54,7 @@ struct berthd {
 	enum berthd_phase phase;
 	struct event *deadline;     /* of the phase */
 	struct event *look;         /* is everything gone yet? */
-	struct event *term, *interrupt;
+	struct event *term, *interrupt, *hangup;
 	int64_t started;            /* clock_now() */
 	int exit_status;
 	bool anew;                  /* what it was to go on with is another's by now: start again, under another name */
@@ -63,8 +63,6 @@ struct berthd {
 	uint64_t errors[BERTH_ERROR_CODES];
 };
 
-/* Whether the settings can be worked with; USAGE names the one that cannot. Connects to nothing. */
-int berthd_check(const struct config *config, struct berth_error *e);
 /* Starts everything; events do the rest. -1: it cannot even listen. */
 int berthd_start(struct berthd *berthd, struct berth_error *e);
 /* Runs until it has left. Returns the exit status. */

@@ -310,6 +310,10 @@ ensure_configured(struct enums *enums)
 	enums->failed = false;
 	for (int i = 0; i < config->enum_count; i++)
 		enums_ensure(enums, &config->enums[i], false, on_configured, enums);
+	if (config->enum_count > 0 || enums->ready)
+		return;
+	enums->ready = true;
+	enums->came(enums->arg);
 }
 
 static void
@@ -330,6 +334,13 @@ enums_up(struct enums *enums)
 	enums->up = true;
 	enums->ready = enums->config->enum_count == 0;
 	enums->renewed = enums->left > 0; /* what is still asked for was asked of the server that went away */
+	ensure_configured(enums);
+}
+
+void
+enums_changed(struct enums *enums)
+{
+	enums->renewed = enums->left > 0; /* what is under way is for the old list */
 	ensure_configured(enums);
 }
 

@@ -47,6 +47,8 @@ void enums_fini(struct enums *enums); /* after pg_fini() */
 /* PostgreSQL is usable (again), or is not: leases wait until what the configuration lists is there. */
 void enums_up(struct enums *enums);
 void enums_down(struct enums *enums);
+/* The configuration lists others: they are looked for at once; leases wait for them only if they waited before. */
+void enums_changed(struct enums *enums);
 bool enums_ready(const struct enums *enums, struct berth_error *why);
 
 /* Copies `def`. With `append`, labels that are missing are added at the end instead of being a DRIFT. */

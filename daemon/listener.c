@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "daemon/base/log.h"
+#include "daemon/base/service.h"
 #include "daemon/berthd.h"
 #include "daemon/session.h"
 
@@ -235,6 +236,12 @@ on_accept(evutil_socket_t fd, short what, void *arg)
 
 /* ---- life ---- */
 
+void
+listener_limit(struct listener *listener, int wanted)
+{
+	listener->most = most_sessions(wanted);
+}
+
 int
 listener_open(struct listener *listener, struct berthd *berthd, struct berth_error *e)
 {
@@ -243,13 +250,16 @@ listener_open(struct listener *listener, struct berthd *berthd, struct berth_err
 	*listener = (struct listener){ .berthd = berthd, .fd = -1, .lock_fd = -1 };
 	TAILQ_INIT(&listener->sessions);
 	listener->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	listener->most = most_sessions(berthd->config.max_connections);
+	listener_limit(listener, berthd->config.max_connections);
 	if (strlen(path) >= sizeof listener->path)
 		return berth_error_set(e, BERTH_USAGE, "the socket's path is longer than the %zu bytes a Unix socket may "
 		                       "have: %s", sizeof listener->path - 1, path);
 	snprintf(listener->path, sizeof listener->path, "%s", path);
-	if (make_directory(path, e) < 0 || take_lock(listener, e) < 0 || clear_path(listener, e) < 0
-	    || bind_socket(listener, e) < 0)
+	listener->fd = service_descriptor();
+	listener->handed_over = listener->fd >= 0;
+	if (make_directory(path, e) < 0 || take_lock(listener, e) < 0)
+		return -1;
+	if (!listener->handed_over && (clear_path(listener, e) < 0 || bind_socket(listener, e) < 0))
 		return -1;
 	listener->accept = event_new(berthd->base, listener->fd, EV_READ | EV_PERSIST, on_accept, listener);
 	if (!listener->accept || event_add(listener->accept, NULL) < 0)
@@ -287,7 +297,8 @@ listener_close(struct listener *listener)
 	assert(listener->unsent == 0);
 	if (listener->accept) {
 		event_free(listener->accept);
-		unlink(listener->path);
+		if (!listener->handed_over)
+			unlink(listener->path);
 	}
 	if (listener->fd >= 0)
 		close(listener->fd);

@@ -21,6 +21,7 @@ struct listener {
 	struct berthd *berthd;
 	char path[108];
 	int fd, lock_fd, spare_fd;
+	bool handed_over;    /* fd is a service manager's, and so is its path */
 	struct event *accept;
 	TAILQ_HEAD(, session) sessions;
 	int count, most;     /* most: what the settings and the descriptors allow */
@@ -28,11 +29,13 @@ struct listener {
 	size_t unsent;       /* of all sessions together, in bytes */
 };
 
-/* Makes the directory (0755) if it is missing, takes the lock, binds (0660) and listens.
- * INUSE: another berthd has the lock, with its pid. */
+/* Makes the directory (0755) if it is missing, takes the lock, binds (0660) and listens, or takes the
+ * socket that a service manager hands over as it is. INUSE: another berthd has the lock, with its pid. */
 int listener_open(struct listener *listener, struct berthd *berthd, struct berth_error *e);
-/* Closes every session (their leases lose them) and unlinks the socket. */
+/* Closes every session (their leases lose them) and unlinks the socket, if it is ours. */
 void listener_close(struct listener *listener);
+/* So many sessions from now on, if the descriptors allow. */
+void listener_limit(struct listener *listener, int wanted);
 void listener_remove(struct listener *listener, struct session *session);
 /* The session of that id, or NULL when it is gone. */
 struct session *listener_find(struct listener *listener, uint64_t id);

@@ -14,39 +14,28 @@ refuse(const struct berth_error *e)
 	return berth_error_exit_status(e->code);
 }
 
+/* What is asked for instead of running. */
 static int
-check(struct config *config)
+answer(enum config_asked asked)
 {
-	struct berth_error e = { .code = BERTH_OK };
-
-	if (berthd_check(config, &e) < 0)
-		fprintf(stderr, "berthd: %s %s\n", berth_error_name(e.code), e.message);
+	if (asked == CONFIG_HELP)
+		config_help();
+	else if (asked == CONFIG_SAMPLE)
+		config_sample();
+	else if (asked == CONFIG_VERSION)
+		puts("berthd " BERTH_VERSION);
 	else
 		puts("berthd: the settings are good");
-	config_fini(config);
-	return berth_error_exit_status(e.code);
+	return fflush(stdout) == 0 ? 0 : 1;
 }
 
-/* From the settings to the end; fenced before it could go on with an earlier life, it says so and is begun anew. */
+/* From the start to the end. */
 static int
-live(struct berthd *berthd, int argc, char **argv)
+live(struct berthd *berthd)
 {
-	enum config_asked asked;
 	struct berth_error e;
 	int status;
 
-	if (config_load(&berthd->config, argc, argv, &asked, &e) < 0)
-		return refuse(&e);
-	if (asked == CONFIG_HELP || asked == CONFIG_VERSION) {
-		if (asked == CONFIG_HELP)
-			config_help();
-		else
-			puts("berthd " BERTH_VERSION);
-		config_fini(&berthd->config);
-		return 0;
-	}
-	if (asked == CONFIG_CHECK)
-		return check(&berthd->config);
 	if (berthd_start(berthd, &e) < 0)
 		return refuse(&e);
 	status = berthd_run(berthd);
@@ -55,18 +44,36 @@ live(struct berthd *berthd, int argc, char **argv)
 	return status;
 }
 
-int
-main(int argc, char **argv)
+/* Fenced before it could go on with an earlier life, it says so and is begun anew. */
+static int
+live_again(struct config *config)
 {
 	static struct berthd berthd;
 	int status;
 
-	signal(SIGPIPE, SIG_IGN);
-	signal(SIGHUP, SIG_IGN); /* a closed terminal is no reason to drop what others hold */
-	prctl(PR_SET_DUMPABLE, 0); /* passwords are in memory: no core file, no ptrace by the same uid */
 	do {
 		memset(&berthd, 0, sizeof berthd);
-		status = live(&berthd, argc, argv);
+		berthd.config = *config;
+		status = live(&berthd);
+		*config = berthd.config; /* a reload may have changed it */
 	} while (berthd.anew);
+	return status;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct config config;
+	enum config_asked asked;
+	struct berth_error e;
+	int status;
+
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGHUP, SIG_IGN); /* until the loop takes it as: read the settings again */
+	prctl(PR_SET_DUMPABLE, 0); /* passwords are in memory: no core file, no ptrace by the same uid */
+	if (config_load(&config, argc, argv, &asked, &e) < 0)
+		return refuse(&e);
+	status = asked == CONFIG_RUN ? live_again(&config) : answer(asked);
+	config_fini(&config);
 	return status;
 }

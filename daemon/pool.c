@@ -510,8 +510,7 @@ pool_init(struct pool *pool, struct event_base *base, const struct slot_site *si
 		pool->plain[kind].kind = (enum slot_kind)kind;
 		pool_add_shelf(pool, &pool->plain[kind]);
 	}
-	pool->plain[SLOT_SCHEMA].keep = site->config->pool_schemas;
-	pool->plain[SLOT_DATABASE].keep = site->config->pool_databases;
+	pool_keep(pool, site->config->pool_schemas, site->config->pool_databases);
 }
 
 void
@@ -543,6 +542,14 @@ pool_up(struct pool *pool)
 		shelf->failures = 0;
 		event_del(shelf->retry);
 	}
+	pump(pool);
+}
+
+void
+pool_keep(struct pool *pool, int schemas, int databases)
+{
+	pool->plain[SLOT_SCHEMA].keep = schemas;
+	pool->plain[SLOT_DATABASE].keep = databases;
 	pump(pool);
 }
 

@@ -54,6 +54,8 @@ void pool_fini(struct pool *pool);
 void pool_up(struct pool *pool);
 /* The registry is away: nothing new is begun. */
 void pool_down(struct pool *pool);
+/* So many empty slots shall be free when nobody waits. */
+void pool_keep(struct pool *pool, int schemas, int databases);
 /* A template's shelf: its slots are built from now on. `shelf` says what it is; the rest is set here. */
 void pool_add_shelf(struct pool *pool, struct shelf *shelf);
 /* No more are built, the free ones go; pool_remove_shelf() when shelf_slots() is 0. */

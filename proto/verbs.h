@@ -52,6 +52,8 @@ enum verb_flags {
 	  "What nobody who lives owns, in PostgreSQL and Redis; drop it")                           \
 	X(info,     "INFO",     1,  2, VERB_READ, "[section]", "Counters and states as text")       \
 	X(config,   "CONFIG",   2,  3, VERB_READ, "GET pattern", "Settings in force (no secrets)")  \
+	X(reload,   "RELOAD",   1,  1, VERB_ADMIN, "",                                              \
+	  "Read the settings again; answers what was taken and what takes a restart")               \
 	X(shutdown, "SHUTDOWN", 1,  2, VERB_ADMIN | VERB_SLOW, "[NOW|HANDOVER]",                    \
 	  "Leave when the last lease has ended, end them all NOW, or leave them to the next berthd")\
 	X(help,     "HELP",     1,  2, VERB_READ, "[verb]", "Every verb in a line, or one of them") \

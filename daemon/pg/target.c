@@ -53,6 +53,27 @@ overlay(PQconninfoOption *options, PQconninfoOption *said)
 	}
 }
 
+/* libpq's defaults: the environment over the service's file. Of a service that only the conninfo names,
+ * libpq hears through the environment alone; a file that lacks it is told when connecting. */
+static PQconninfoOption *
+defaults(const char *service)
+{
+	char *before = getenv("PGSERVICE") ? strdup(getenv("PGSERVICE")) : NULL;
+	PQconninfoOption *found;
+
+	if (service)
+		setenv("PGSERVICE", service, 1);
+	found = PQconndefaults();
+	if (before)
+		setenv("PGSERVICE", before, 1);
+	else
+		unsetenv("PGSERVICE");
+	free(before);
+	if (!found)
+		abort();
+	return found;
+}
+
 struct pg_target *
 pg_target_new(const char *conninfo, struct berth_error *e)
 {
@@ -63,16 +84,14 @@ pg_target_new(const char *conninfo, struct berth_error *e)
 	if (!said) {
 		/* libpq quotes the text it stumbled over, which may be a password: not repeated. */
 		PQfreemem(why);
-		berth_error_set(e, BERTH_USAGE, "pg_dsn is neither a postgresql:// URI nor key=value pairs "
+		berth_error_set(e, BERTH_USAGE, "is neither a postgresql:// URI nor key=value pairs "
 		                                "that libpq understands (see PQconninfoParse)");
 		return NULL;
 	}
 	target = calloc(1, sizeof *target);
 	if (!target)
 		abort();
-	target->options = PQconndefaults();
-	if (!target->options)
-		abort();
+	target->options = defaults(find(said, "service") ? find(said, "service")->val : NULL);
 	overlay(target->options, said);
 	PQconninfoFree(said);
 	return target;

@@ -228,6 +228,7 @@ ONE_SHOT = {
     "ORPHANS": (("LIST", "LIKE", "nothing"), r"^$"),
     "INFO": (("server",), r"# Server"),
     "CONFIG": (("GET", "prefix"), r"^prefix\ntest_$"),
+    "RELOAD": ((), r"^$"),
     "SHUTDOWN": (("NOW",), r"^(OK)?$"),
     "HELP": ((), r"redis-cli"),  # it answers HELP itself; a client's HELP is tested above
     "HELLO": (("3",), r"(?m)^proto"),

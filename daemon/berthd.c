@@ -34,8 +34,9 @@ arm(struct event *timer, int ms)
 
 /* What `systemctl status` shows. */
 static void
-tell_status(struct berthd *berthd)
+tell_status(void *arg)
 {
+	struct berthd *berthd = arg;
 	const struct shelf *schemas = &berthd->pool.plain[SLOT_SCHEMA], *databases = &berthd->pool.plain[SLOT_DATABASE];
 	struct berth_error why = { .message = "" };
 	bool up = pg_up(&berthd->pg, &why) && registry_ready(&berthd->registry, &why);
@@ -62,7 +63,6 @@ on_pg_up(void *arg)
 static void
 on_pg_down(void *arg)
 {
-	tell_status(arg);
 }
 
 static const struct pg_events pg_events = { .up = on_pg_up, .down = on_pg_down };
@@ -133,7 +133,6 @@ on_registry_pulse(void *arg)
 
 	berthd->pool.runners = berthd->registry.runners;
 	templates_sweep(&berthd->templates);
-	tell_status(berthd);
 }
 
 static const struct registry_events registry_events = {
@@ -345,7 +344,7 @@ start_events(struct berthd *berthd)
 	event_add(berthd->term, NULL);
 	event_add(berthd->interrupt, NULL);
 	event_add(berthd->hangup, NULL);
-	service_start(berthd->base);
+	service_start(berthd->base, tell_status, berthd);
 }
 
 static void
@@ -503,6 +502,7 @@ berthd_hand_over(struct berthd *berthd, struct berth_error *e)
 		                       "written; SHUTDOWN ends them", berthd->journal.path);
 	if (berthd->phase != BERTHD_RUNNING)
 		return berth_error_set(e, BERTH_BUSY, "berthd is shutting down already, and ends its leases");
+	service_stopping();
 	log_info("berthd.hand_over", LOG_N("leases", berthd->book.held), LOG_N("queued", berthd->book.queue.length));
 	berthd->handed_over = true;
 	berthd->phase = BERTHD_LEFT; /* in the next turn of the loop: the answer is sent before */

@@ -256,10 +256,10 @@ listener_open(struct listener *listener, struct berthd *berthd, struct berth_err
 		                       "have: %s", sizeof listener->path - 1, path);
 	snprintf(listener->path, sizeof listener->path, "%s", path);
 	listener->fd = service_descriptor();
-	listener->handed_over = listener->fd >= 0;
+	listener->given = listener->fd >= 0;
 	if (make_directory(path, e) < 0 || take_lock(listener, e) < 0)
 		return -1;
-	if (!listener->handed_over && (clear_path(listener, e) < 0 || bind_socket(listener, e) < 0))
+	if (!listener->given && (clear_path(listener, e) < 0 || bind_socket(listener, e) < 0))
 		return -1;
 	listener->accept = event_new(berthd->base, listener->fd, EV_READ | EV_PERSIST, on_accept, listener);
 	if (!listener->accept || event_add(listener->accept, NULL) < 0)
@@ -297,10 +297,10 @@ listener_close(struct listener *listener)
 	assert(listener->unsent == 0);
 	if (listener->accept) {
 		event_free(listener->accept);
-		if (!listener->handed_over)
+		if (!listener->given)
 			unlink(listener->path);
 	}
-	if (listener->fd >= 0)
+	if (listener->fd >= 0 && !listener->given)
 		close(listener->fd);
 	if (listener->spare_fd >= 0)
 		close(listener->spare_fd);

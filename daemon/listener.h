@@ -21,7 +21,7 @@ struct listener {
 	struct berthd *berthd;
 	char path[108];
 	int fd, lock_fd, spare_fd;
-	bool handed_over;    /* fd is a service manager's, and so is its path */
+	bool given;    /* fd is a service manager's, and so is its path */
 	struct event *accept;
 	TAILQ_HEAD(, session) sessions;
 	int count, most;     /* most: what the settings and the descriptors allow */

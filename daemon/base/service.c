@@ -24,8 +24,13 @@ enum { SD_LISTEN_FDS_START = 3 };
 
 static struct sockaddr_un address;
 static bool given;
-static struct event *watchdog;
+static struct event *turn;
+static bool watched;
+static void (*tell)(void *arg);
+static void *tell_arg;
 static char status[256];
+
+enum { STATUS_US = 5000000 };
 
 /* ---- what is handed over ---- */
 
@@ -57,34 +62,41 @@ service_descriptor(void)
 	return given ? SD_LISTEN_FDS_START : -1;
 }
 
-/* ---- the watchdog ---- */
+/* ---- the loop turns ---- */
 
 static void
-on_watchdog(evutil_socket_t fd, short what, void *arg)
+on_turn(evutil_socket_t fd, short what, void *arg)
 {
-	sd_notify(0, "WATCHDOG=1");
+	if (watched)
+		sd_notify(0, "WATCHDOG=1");
+	tell(tell_arg);
 }
 
 void
-service_start(struct event_base *base)
+service_start(struct event_base *base, void (*tell_)(void *arg), void *arg)
 {
-	uint64_t us = 0;
-	struct timeval half;
+	uint64_t us = 0, often = STATUS_US;
+	struct timeval period;
 
-	if (sd_watchdog_enabled(0, &us) <= 0 || !us)
+	if (!getenv("NOTIFY_SOCKET"))
 		return;
-	half = (struct timeval){ .tv_sec = (time_t)(us / 2 / 1000000), .tv_usec = (suseconds_t)(us / 2 % 1000000) };
-	watchdog = event_new(base, -1, EV_PERSIST, on_watchdog, NULL);
-	if (!watchdog || event_add(watchdog, &half) < 0)
+	tell = tell_;
+	tell_arg = arg;
+	watched = sd_watchdog_enabled(0, &us) > 0;
+	if (watched && us / 2 < often)
+		often = us / 2;
+	period = (struct timeval){ .tv_sec = (time_t)(often / 1000000), .tv_usec = (suseconds_t)(often % 1000000) };
+	turn = event_new(base, -1, EV_PERSIST, on_turn, NULL);
+	if (!turn || event_add(turn, &period) < 0)
 		abort();
 }
 
 void
 service_stop(void)
 {
-	if (watchdog)
-		event_free(watchdog);
-	watchdog = NULL;
+	if (turn)
+		event_free(turn);
+	turn = NULL;
 }
 
 /* ---- what is told ---- */

@@ -17,8 +17,11 @@ int service_socket(const char **ret_path, struct berth_error *e);
 /* Its descriptor, non-blocking; -1 for none. It is the manager's: never unlinked, closed with the process. */
 int service_descriptor(void);
 
-/* From now on the watchdog is fed from this loop, as often as the manager wants, and only while it turns. */
-void service_start(struct event_base *base);
+/*
+ * From now on the watchdog is fed from this loop, as often as the manager wants, and only while it turns;
+ * `tell` is called then and every few seconds, for service_status().
+ */
+void service_start(struct event_base *base, void (*tell)(void *arg), void *arg);
 void service_stop(void);
 
 /* Started, and what it is doing; reloading; leaving. A status that has not changed is not sent again. */

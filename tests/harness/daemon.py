@@ -42,7 +42,7 @@ class Daemon:
     """A berthd of its own directory and socket on servers that may be shared.
 
     settings are berthd's keys; a value of None leaves the key out. env and args go to the process
-    as they are.
+    as they are, and so does the descriptor `handed`, as systemd would hand it over.
     """
 
     def __init__(self, pg: PgServer | None, redis_server: RedisServer | None, **settings):
@@ -52,6 +52,7 @@ class Daemon:
         self.log = Log(self.dir / "log")
         self.env: dict[str, str] = settings.pop("env", {})
         self.args: list = settings.pop("args", [])
+        self.handed: int | None = settings.pop("handed", None)
         self.wrapper = shlex.split(os.environ.get("BERTHD_WRAPPER", "")) + settings.pop(
             "wrapper", []
         )
@@ -89,6 +90,7 @@ class Daemon:
         with self.log.path.open("ab") as log:
             self.process = process.spawn(
                 argv + [str(a) for a in self.args],
+                handed=self.handed,
                 env=env | self.env,
                 stderr=log,
                 stdout=log,

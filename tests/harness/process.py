@@ -7,7 +7,17 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 from pathlib import Path
+
+
+# What systemd does before it executes the program of a socket's service.
+_HAND_OVER = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.environ |= {"LISTEN_FDS": "1", "LISTEN_PID": str(os.getpid())}
+os.execv(sys.argv[2], sys.argv[2:])
+"""
 
 
 def tied(argv: list, death: str = "KILL", user: str | None = None) -> list[str]:
@@ -18,7 +28,12 @@ def tied(argv: list, death: str = "KILL", user: str | None = None) -> list[str]:
     return prefix + ["--"] + [str(a) for a in argv]
 
 
-def spawn(argv: list, death: str = "KILL", user: str | None = None, **kw) -> subprocess.Popen:
+def spawn(
+    argv: list, death: str = "KILL", user: str | None = None, handed: int | None = None, **kw
+) -> subprocess.Popen:
+    """Starts argv, tied to us; `handed` is given to it as systemd gives a unit its socket."""
+    if handed is not None:
+        argv, kw["pass_fds"] = [sys.executable, "-I", "-c", _HAND_OVER, handed, *argv], [handed]
     return subprocess.Popen(tied(argv, death, user), **kw)
 
 

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -51,6 +54,32 @@ def test_programs_and_every_man_page_are_installed(installed):
     assert [f.name for f in installed.glob("sbin/*")] == ["berthd"]
     for page in (places.REPO / "docs").glob("*.[1-8]"):
         assert (installed / "share" / "man" / f"man{page.suffix[1:]}" / page.name).exists()
+
+
+def test_units_are_good_and_confined(installed, tmp_path):
+    """As systemd itself judges, with the programs where they are now."""
+    if not shutil.which("systemd-analyze"):
+        pytest.skip("no systemd-analyze here")
+    prefix = run("meson", "introspect", "--buildoptions", places.BERTHD.parent.parent)
+    (where,) = (o["value"] for o in json.loads(prefix) if o["name"] == "prefix")
+    for kind in "system", "user":
+        units = sorted((installed / "lib" / "systemd" / kind).iterdir())
+        assert [u.name for u in units] == ["berthd.service", "berthd.socket"]
+        here = tmp_path / kind
+        here.mkdir()
+        for unit in units:
+            text = unit.read_text()
+            (here / unit.name).write_text(re.sub(rf"={where}(/s?bin/)", rf"={installed}\1", text))
+        verify = ["systemd-analyze", "verify", "--man=no", f"--{kind}", *here.iterdir()]
+        assert run(*verify, env=clean_env("/usr/bin") | {"XDG_RUNTIME_DIR": str(here)}) == ""
+    service = installed / "lib" / "systemd" / "system" / "berthd.service"
+    out = run("systemd-analyze", "security", "--offline=true", "--threshold=20", service)
+    assert "Overall exposure level" in out
+
+
+def test_the_sample_is_a_good_berth_conf(installed):
+    sample = installed / "share" / "doc" / "berth" / "examples" / "berth.conf"
+    run(installed / "sbin" / "berthd", "--check", "--config", sample, env=clean_env("/usr/bin"))
 
 
 def test_no_python_comes_along(installed):

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* A lease as a map: the answer of ACQUIRE, LEASE and ATTACH. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "daemon/berthd.h"
+#include "daemon/pg/target.h"
 #include "daemon/redis/redis.h"
 #include "daemon/url.h"
 #include "daemon/verb.h"
@@ -16,18 +18,36 @@ text_unless_empty(struct reply *reply, const char *name, const char *text)
 	reply_field_text(reply, name, text && *text ? text : NULL);
 }
 
-static void
-reply_pg(struct reply *reply, const struct lease *lease, const struct pg_facts *facts)
+/* As berthd finds it itself, unless the settings send leases elsewhere. */
+static struct url_server
+server_of(const struct berthd *berthd, const struct pg_facts *facts, char port[8])
 {
-	const struct slot *slot = lease->slot;
-	char dsn[2048];
+	const char *host = berthd->config.lease_host, *mode = pg_target_value(berthd->target, "sslmode");
+	bool elsewhere = *host != '\0';
 
-	url_of_slot(slot, facts, dsn, sizeof dsn);
+	snprintf(port, 8, "%d", berthd->config.lease_port);
+	return (struct url_server){
+		.host = elsewhere ? host : facts->host,
+		.port = berthd->config.lease_port ? port : facts->port,
+		.sslmode = elsewhere || strcmp(mode, "prefer") == 0 ? "" : mode,
+		.sslrootcert = elsewhere ? "" : pg_target_value(berthd->target, "sslrootcert"),
+	};
+}
+
+static void
+reply_pg(struct reply *reply, const struct lease *lease, const struct berthd *berthd)
+{
+	const struct pg_facts *facts = pg_facts(&berthd->pg);
+	const struct slot *slot = lease->slot;
+	char dsn[4096], port[8];
+	struct url_server server = server_of(berthd, facts, port);
+
+	url_of_slot(slot, facts, &server, dsn, sizeof dsn);
 	reply_field_text(reply, "schema", slot->kind == SLOT_SCHEMA ? slot->name : "public");
 	reply_field_text(reply, "role", slot->name);
 	reply_field_text(reply, "dsn", dsn);
-	reply_field_text(reply, "host", facts->host);
-	reply_field_int(reply, "port", atoi(facts->port));
+	reply_field_text(reply, "host", server.host);
+	reply_field_int(reply, "port", atoi(server.port));
 	reply_field_text(reply, "dbname", url_database(slot, facts));
 	reply_field_text(reply, "user", slot->name);
 	reply_field_text(reply, "password", slot->password);
@@ -104,7 +124,7 @@ reply_lease(struct session *session, struct lease *lease)
 	reply_field_text(reply, "kind", slot_kind_word(lease->want.kind));
 	reply_template(reply, lease);
 	if (lease->state == LEASE_HELD) {
-		reply_pg(reply, lease, pg_facts(&session->berthd->pg));
+		reply_pg(reply, lease, session->berthd);
 		reply_redis(reply, lease->redis);
 	} else {
 		reply_nothing_yet(reply);

@@ -65,6 +65,9 @@ enum config_flags {
 	       "ms between a holder's last connection closing and the lease's end")                  \
 	NUMBER(reattach_ms, 30000, 0, 3600000, CONFIG_RELOAD,                                        \
 	       "ms that the holders of a berthd that died or was replaced have to come back")        \
+	TEXT(lease_host, "", any, CONFIG_RELOAD,                                                     \
+	     "where leases find PostgreSQL: a name, an address, a socket's directory (empty: as berthd does)") \
+	NUMBER(lease_port, 0, 0, 65535, CONFIG_RELOAD, "the port beside it; 0 for berthd's own")     \
 	NUMBER(drain_ms, 30000, 0, 3600000, CONFIG_RELOAD,                                           \
 	       "ms that SHUTDOWN waits for leases, and then for their ends")                         \
 	GROUP("Roles of leases")                                                                     \

@@ -31,7 +31,7 @@ greet_send(void *ctx, struct sql *sql)
 	        " set_config('jit', 'off', false), set_config('standard_conforming_strings', 'on', false),"
 	        " r.rolsuper, current_setting('fsync') = 'on', current_database(), current_user,"
 	        " current_setting('max_locks_per_transaction')::int8 * (current_setting('max_connections')::int8"
-	        "  + current_setting('max_prepared_transactions')::int8),"
+	        "  + current_setting('max_prepared_transactions')::int8), pg_backend_pid(),"
 	        /* what a slot's role may have set for itself, and a guest must not mind */
 	        " set_config('default_transaction_read_only', 'off', false), set_config('lc_monetary', 'C', false), set_config('quote_all_identifiers', 'off', false), set_config('array_nulls', 'on', false),"
 	        " set_config('transform_null_equals', 'off', false), set_config('xmlbinary', 'base64', false),"
@@ -61,6 +61,9 @@ greet_recv(void *ctx, const PGresult *result, struct berth_error *e)
 	snprintf(facts->user, sizeof facts->user, "%s", flow_cell(result, 0, 10));
 	snprintf(facts->host, sizeof facts->host, "%s", PQhost(conn->pg));
 	snprintf(facts->port, sizeof facts->port, "%s", PQport(conn->pg));
+	if (flow_cell_int(result, 0, 12) != PQbackendPID(conn->pg))
+		return berth_error_set(e, BERTH_UNAVAILABLE, "pg_dsn leads to a pooler, but berthd needs sessions of its "
+		                       "own; name PostgreSQL itself, and the pooler by lease_host and lease_port");
 	if (facts->version < 130000)
 		return berth_error_set(e, BERTH_UNAVAILABLE, "the server is PostgreSQL %d; berth needs 13 or later",
 		                       facts->version / 10000);

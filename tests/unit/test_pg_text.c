@@ -102,12 +102,13 @@ a_uri_of_a_slot_is_read_back_by_libpq(void **state)
 		{ "127.0.0.1", "127.0.0.1" },
 	};
 	struct slot *slot = slot_new("test_x", SLOT_SCHEMA);
-	struct pg_facts facts = { .port = "5433", .database = "a b/c?d" };
+	struct pg_facts facts = { .database = "a b/c?d" };
+	struct url_server server = { .port = "5433", .sslmode = "verify-full", .sslrootcert = "/etc/my ca&b" };
 	char uri[2048];
 
 	for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++) {
-		strcpy(facts.host, hosts[i].host);
-		url_of_slot(slot, &facts, uri, sizeof uri);
+		server.host = hosts[i].host;
+		url_of_slot(slot, &facts, &server, uri, sizeof uri);
 		PQconninfoOption *options = PQconninfoParse(uri, NULL);
 
 		assert_non_null(options);
@@ -118,6 +119,10 @@ a_uri_of_a_slot_is_read_back_by_libpq(void **state)
 				assert_string_equal(o->val, "5433");
 			if (strcmp(o->keyword, "dbname") == 0)
 				assert_string_equal(o->val, "a b/c?d");
+			if (strcmp(o->keyword, "sslrootcert") == 0 && i > 0) /* there is no TLS on a socket */
+				assert_string_equal(o->val, "/etc/my ca&b");
+			if (strcmp(o->keyword, "sslmode") == 0 && i > 0)
+				assert_string_equal(o->val, "verify-full");
 			if (strcmp(o->keyword, "user") == 0)
 				assert_string_equal(o->val, "test_x");
 			if (strcmp(o->keyword, "password") == 0)

@@ -19,6 +19,7 @@
 #include "daemon/redis/redis.h"
 #include "daemon/reload.h"
 #include "daemon/template_sweep.h"
+#include "daemon/verb.h"
 
 enum { LOOK_MS = 20, LEAVE_MS = 5000, EXIT_AGAIN = 75 };
 
@@ -374,6 +375,7 @@ berthd_start(struct berthd *berthd, struct berth_error *e)
 	open_journal(berthd);
 	enums_init(&berthd->enums, berthd->base, &berthd->pg, &berthd->config, on_enums_came, berthd);
 	gate_init(&berthd->gate, berthd);
+	doctor_init(&berthd->doctor, berthd, verb_doctor_tell);
 	guests_init(&berthd->guests, berthd->base, berthd->dns, berthd->target, berthd->config.pg_deadline_ms);
 	pool_init(&berthd->pool, berthd->base, &site, &berthd->journal, &pool_events, berthd);
 	templates_init(&berthd->templates, berthd->base, &berthd->pool.site, &berthd->pool, berthd->registry.host,
@@ -561,6 +563,7 @@ berthd_fini(struct berthd *berthd)
 	listener_close(&berthd->listener);
 	while (book->by_id)
 		book_end(book->by_id, LEASE_END_SHUTDOWN);
+	doctor_fini(&berthd->doctor);
 	registry_fini(&berthd->registry);
 	pg_fini(&berthd->pg);
 	guests_fini(&berthd->guests);

@@ -9,6 +9,7 @@
 #include "daemon/adopt.h"
 #include "daemon/book.h"
 #include "daemon/config.h"
+#include "daemon/doctor_look.h"
 #include "daemon/enums.h"
 #include "daemon/gate.h"
 #include "daemon/journal.h"
@@ -48,6 +49,7 @@ struct berthd {
 	struct restore_site restores;
 	struct enums enums;
 	struct gate gate;
+	struct doctor doctor;
 	struct book book;
 	struct listener listener;
 	enum redis_mode redis_default;

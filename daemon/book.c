@@ -459,6 +459,8 @@ grant(struct lease *lease)
 	lease->failure.code = BERTH_OK;
 	lease->granted = lease->renewed = clock_now();
 	book->held++;
+	if (book->held > book->stats.most_held)
+		book->stats.most_held = book->held;
 	book->stats.grants++;
 	if (lease->granted - lease->created > book->stats.longest_wait_us)
 		book->stats.longest_wait_us = lease->granted - lease->created;

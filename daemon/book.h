@@ -25,6 +25,7 @@ struct template;
 
 struct book_stats {
 	long acquires, grants, longest_wait_us;
+	int most_held; /* at one time */
 	long ends[LEASE_END_COUNT];
 };
 

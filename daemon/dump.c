@@ -58,8 +58,8 @@ find_installed(int major)
 	return NULL;
 }
 
-static char *
-find_program(const char *program, int version)
+char *
+dump_find(const char *program, int version)
 {
 	char *found = *program ? child_find(program) : find_installed(version / 10000);
 
@@ -222,7 +222,7 @@ dump_start(struct event_base *base, const char *program, int version, const stru
 	if (!dump)
 		abort();
 	*dump = (struct dump){ .base = base, .most = most, .done = done, .arg = arg,
-		               .program = find_program(program, version) };
+		               .program = dump_find(program, version) };
 	dump->output.fd = dump->errors.fd = -1;
 	dump->finish = event_new(base, -1, 0, on_finish, dump);
 	if (!dump->finish)

@@ -46,6 +46,10 @@ int options_read(const struct request *request, int from, struct option *options
 int argument_word(const struct request_arg *arg, const char *what, size_t most, char *out,
                   struct berth_error *e);
 
+struct doctor;
+/* Replies to a session that asked DOCTOR, if it is still there. */
+void verb_doctor_tell(struct doctor *doctor, uint64_t session);
+
 /* The lease that argv[1] names, as this session may see it; NULL: the error was replied. */
 struct lease *verb_lease_arg(struct session *session, const struct request *request);
 /* Replies with the lease's map, or with the error it ended with. */

@@ -50,6 +50,8 @@ enum verb_flags {
 	  "[LIST | DROP [DRYRUN]] [OLDER ms] [LIKE pattern] [FOREIGN] [SESSIONS] [BRIEF] "            \
 	  "[AFTER kind/name] [COUNT n]",                                                            \
 	  "What nobody who lives owns, in PostgreSQL and Redis; drop it")                           \
+	X(doctor,   "DOCTOR",   1,  1, VERB_READ | VERB_SLOW, "",                                   \
+	  "What is misconfigured around berthd, what it means, and what mends it")                  \
 	X(info,     "INFO",     1,  2, VERB_READ, "[section]", "Counters and states as text")       \
 	X(config,   "CONFIG",   2,  3, VERB_READ, "GET pattern", "Settings in force (no secrets)")  \
 	X(reload,   "RELOAD",   1,  1, VERB_ADMIN, "",                                              \

@@ -226,6 +226,7 @@ ONE_SHOT = {
     "ENUM": (("LIST",), r""),
     "ONCE": (("LIST",), r""),
     "ORPHANS": (("LIST", "LIKE", "nothing"), r"^$"),
+    "DOCTOR": ((), r"(?m)^severity$"),
     "INFO": (("server",), r"# Server"),
     "CONFIG": (("GET", "prefix"), r"^prefix\ntest_$"),
     "RELOAD": ((), r"^$"),

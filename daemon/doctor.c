@@ -211,8 +211,7 @@ judge_superuser(const struct doctor_facts *facts, struct finding *finding)
 
 	if (facts->superuser) {
 		say(finding, SEVERITY_WARN, "berthd's role %s is a superuser, which berth does not need", facts->user);
-		mend(finding, "berth grants --role %s | psql -d %s; ALTER ROLE %s NOSUPERUSER", facts->user, facts->database,
-		     facts->user);
+		mend(finding, "berth grants --role berthd | psql -d %s; and pg_dsn with that role (berth.conf)", facts->database);
 	} else if (close && facts->createrole) {
 		say(finding, SEVERITY_INFO, "before PostgreSQL 16 CREATEROLE is close to superuser: %s may join any role that is"
 		    " none", facts->user);
@@ -250,7 +249,7 @@ judge_create(const struct doctor_facts *facts, struct finding *finding)
 {
 	if (!facts->database_create) {
 		say(finding, SEVERITY_BAD, "berthd's role %s may make no schemas in database %s", facts->user, facts->database);
-		mend(finding, "GRANT CONNECT, CREATE, TEMPORARY ON DATABASE \"%s\" TO \"%s\";", facts->database, facts->user);
+		mend(finding, "GRANT CONNECT, CREATE ON DATABASE \"%s\" TO \"%s\";", facts->database, facts->user);
 	} else if (!facts->enum_create) {
 		say(finding, facts->enums ? SEVERITY_BAD : SEVERITY_INFO,
 		    "berthd's role %s may make no shared enums in schema %s", facts->user, facts->enum_schema);

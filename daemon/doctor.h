@@ -50,7 +50,7 @@ enum severity { SEVERITY_OK, SEVERITY_INFO, SEVERITY_WARN, SEVERITY_BAD };
 	N(createdb, "(me.rolsuper OR me.rolcreatedb)::int")                                                       \
 	N(database_create, "has_database_privilege(current_database(), 'CREATE')::int")                           \
 	N(enum_create, "coalesce((SELECT has_schema_privilege(oid, 'CREATE') FROM pg_namespace"                   \
-	  " WHERE nspname = a.enum_schema), false)::int")                                                         \
+	  " WHERE nspname = a.enum_schema), has_database_privilege(current_database(), 'CREATE'))::int")               \
 	N(public_create, "(SELECT count(*) FROM pg_namespace n, aclexplode(nspacl) x"                             \
 	  " WHERE nspname = 'public' AND x.grantee = 0 AND x.privilege_type = 'CREATE')")                         \
 	N(clock_us, "(extract(epoch FROM clock_timestamp()) * 1000000)::int8")                                    \

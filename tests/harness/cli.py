@@ -14,9 +14,7 @@ from pathlib import Path
 from harness import places, process
 from harness.wait import SLOW
 
-# Beside the berthd under test: `bin/berthd`, or in meson's build directory `daemon/berthd`.
-_BESIDE = [places.BERTHD.parent / "berth", places.BERTHD.parent.parent / "client" / "cli" / "berth"]
-BERTH = Path(os.environ.get("BERTH", next((p for p in _BESIDE if p.exists()), _BESIDE[0])))
+BERTH = places.BERTH
 _WRAPPER = os.environ.get("BERTH_WRAPPER", "").split()
 
 

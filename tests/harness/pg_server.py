@@ -19,6 +19,7 @@ from harness.wait import eventually
 DATABASE = "app"
 DAEMON = "berthd"  # the role berthd logs in as
 DAEMON_PASSWORD = "pg-secret-of-the-daemon"
+GRANTS = os.environ.get("BERTH_TEST_GRANTS") == "1"
 
 _CONF = """
 listen_addresses = '127.0.0.1'
@@ -63,11 +64,11 @@ def _initialised() -> Path:
 class PgServer:
     """One postmaster with the database `app` and the role `berthd`; on a socket and a port.
 
-    settings are postgresql.conf lines by name. superuser=False gives berthd's role no more than
-    what a daemon needs (CREATEROLE, CREATEDB, CREATE on the database).
+    settings are postgresql.conf lines by name. superuser=False gives berthd's role what `berth grants`
+    says and no more; so does BERTH_TEST_GRANTS=1, for every server.
     """
 
-    def __init__(self, superuser: bool = True, max_connections: int = 300, **settings):
+    def __init__(self, superuser: bool = not GRANTS, max_connections: int = 300, **settings):
         self.dir = places.new_dir("pg")
         self.data = self.dir / "data"
         self.log = self.dir / "log"
@@ -87,11 +88,18 @@ class PgServer:
         self._furnish()
 
     def _furnish(self) -> None:
-        rights = "SUPERUSER" if self.superuser else "CREATEROLE CREATEDB"
-        self.sql(f"CREATE ROLE {DAEMON} LOGIN {rights} PASSWORD '{DAEMON_PASSWORD}'", db="postgres")
         self.sql(f"CREATE DATABASE {DATABASE}", db="postgres")
-        if not self.superuser:
-            self.sql(f"GRANT CONNECT, CREATE, TEMPORARY ON DATABASE {DATABASE} TO {DAEMON}")
+        if self.superuser:
+            self.sql(f"CREATE ROLE {DAEMON} SUPERUSER LOGIN")
+        else:
+            self.sql(self.grants())
+        self.sql(f"ALTER ROLE {DAEMON} PASSWORD '{DAEMON_PASSWORD}'")
+
+    def grants(self) -> str:
+        """What `berth grants` says for a server of this version."""
+        major = self.one("SHOW server_version_num", db="postgres")[:-4]
+        argv = [places.BERTH, "grants", "--pg-version", major, "--role", DAEMON]
+        return subprocess.run(argv, check=True, capture_output=True, text=True).stdout
 
     # Life.
 

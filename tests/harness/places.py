@@ -14,6 +14,9 @@ from pathlib import Path
 TESTS = Path(__file__).resolve().parent.parent
 REPO = TESTS.parent
 BERTHD = Path(os.environ.get("BERTHD", REPO / "build" / "bin" / "berthd"))
+# Beside it: in `bin`, or in meson's build directory.
+_BESIDE = [BERTHD.parent / "berth", BERTHD.parent.parent / "client" / "cli" / "berth"]
+BERTH = Path(os.environ.get("BERTH", next((p for p in _BESIDE if p.exists()), _BESIDE[0])))
 
 _root: Path | None = None
 

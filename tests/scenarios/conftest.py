@@ -9,6 +9,7 @@ import sys
 
 import pytest
 from harness.cli import Cli
+from harness.pg_server import DAEMON
 from racers import APPS, LONG, Racers, losers
 
 sys.path.insert(0, str(APPS))  # as the applications find themselves
@@ -35,7 +36,7 @@ def new_database(pg):
 
     def make() -> str:
         name = f"empty_{next(count)}"
-        pg.sql(f"CREATE DATABASE {name}", db="postgres")
+        pg.sql(f"CREATE DATABASE {name} OWNER {DAEMON}", db="postgres")
         made.append(name)
         return name
 

@@ -13,6 +13,7 @@
 
 #include "daemon/base/clock.h"
 #include "daemon/base/log.h"
+#include "daemon/base/metrics.h"
 #include "daemon/base/resolve.h"
 #include "daemon/base/service.h"
 #include "daemon/pg/target.h"
@@ -260,6 +261,7 @@ on_redis_lost(void *arg, struct redis_slot *slot, const char *why)
 {
 	struct berthd *berthd = arg;
 
+	metrics_count(METRIC_REDIS_LOST);
 	if (!redis_pool_lost(&berthd->redis_pool, slot))
 		book_redis_lost(&berthd->book, slot, why);
 }
@@ -278,6 +280,39 @@ static const struct redis_events redis_events = {
 };
 
 /* ---- starting ---- */
+
+static int
+check_dsn(const struct config *config, struct berth_error *e)
+{
+	struct pg_target *target = pg_target_new(config->pg_dsn, e);
+
+	pg_target_free(target);
+	return target ? 0 : -1;
+}
+
+int
+berthd_check(const struct config *config, struct berth_error *e)
+{
+	struct redis_url url;
+	struct berth_error said;
+	struct web_address address;
+
+	if (log_level_of(config->log_level) < 0)
+		return berth_error_set(e, BERTH_USAGE, "log_level must be error, warn, info or debug, not '%s'",
+		                       config->log_level);
+	if (redis_mode_of(config->redis_default) < 0)
+		return berth_error_set(e, BERTH_USAGE, "redis_default must be acl, index, private or none, not '%s'",
+		                       config->redis_default);
+	if (!sql_is_name(config->prefix, strlen(config->prefix)) || strlen(config->prefix) > PREFIX_MAX)
+		return berth_error_set(e, BERTH_USAGE, "prefix must be the beginning of a lower-case identifier, at most "
+		                       "%d bytes, not '%s'", PREFIX_MAX, config->prefix);
+	if (*config->redis_url && redis_url_parse(config->redis_url, &url, &said) < 0)
+		return berth_error_set(e, BERTH_USAGE, "redis_url: %.400s", said.message);
+	explicit_bzero(&url, sizeof url);
+	if (web_address_parse(config->metrics, &address, e) < 0)
+		return -1;
+	return check_dsn(config, e);
+}
 
 static void
 read_settings(struct berthd *berthd)
@@ -372,6 +407,10 @@ berthd_start(struct berthd *berthd, struct berth_error *e)
 	start_events(berthd);
 	if (listener_open(&berthd->listener, berthd, e) < 0)
 		return -1;
+	if (web_open(&berthd->web, berthd, e) < 0) {
+		listener_close(&berthd->listener);
+		return -1;
+	}
 	open_journal(berthd);
 	enums_init(&berthd->enums, berthd->base, &berthd->pg, &berthd->config, on_enums_came, berthd);
 	gate_init(&berthd->gate, berthd);
@@ -387,7 +426,7 @@ berthd_start(struct berthd *berthd, struct berth_error *e)
 	                on_redis_came, berthd);
 	start_redis(berthd);
 	berthd->restores = (struct restore_site){ .slots = &berthd->pool.site, .base = berthd->base,
-		                                  .pool = &berthd->pool, .redis = berthd->redis };
+		                                  .pool = &berthd->pool, .redis = berthd->redis, .slow = &berthd->slow };
 	*book = (struct book){ .base = berthd->base, .config = &berthd->config, .pg = &berthd->pg,
 		               .pool = &berthd->pool, .redis_pool = &berthd->redis_pool, .redis = berthd->redis,
 		               .registry = &berthd->registry, .enums = &berthd->enums, .journal = &berthd->journal };
@@ -561,6 +600,7 @@ berthd_fini(struct berthd *berthd)
 	journal_close(&berthd->journal);
 	pool_down(&berthd->pool);
 	listener_close(&berthd->listener);
+	web_close(&berthd->web);
 	while (book->by_id)
 		book_end(book->by_id, LEASE_END_SHUTDOWN);
 	doctor_fini(&berthd->doctor);

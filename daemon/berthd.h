@@ -20,8 +20,10 @@
 #include "daemon/pg/guest.h"
 #include "daemon/registry.h"
 #include "daemon/restore.h"
+#include "daemon/slow.h"
 #include "daemon/seal.h"
 #include "daemon/template.h"
+#include "daemon/web.h"
 #include "proto/verbs.h"
 
 struct evdns_base;
@@ -47,11 +49,13 @@ struct berthd {
 	struct templates templates;
 	struct seal_site seals;
 	struct restore_site restores;
+	struct slow slow;           /* resets */
 	struct enums enums;
 	struct gate gate;
 	struct doctor doctor;
 	struct book book;
 	struct listener listener;
+	struct web web;
 	enum redis_mode redis_default;
 	enum berthd_phase phase;
 	struct event *deadline;     /* of the phase */

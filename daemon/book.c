@@ -10,6 +10,7 @@
 
 #include "daemon/base/clock.h"
 #include "daemon/base/log.h"
+#include "daemon/base/metrics.h"
 #include "daemon/config.h"
 #include "daemon/entry.h"
 #include "daemon/enums.h"
@@ -260,6 +261,7 @@ book_end(struct lease *lease, enum lease_end why)
 		queue_remove(&book->queue, &lease->place);
 	if (lease->state == LEASE_HELD) {
 		book->held--;
+		metrics_observe(METRIC_LEASE_HELD, clock_now() - lease->granted);
 		entry_drop_lease(book->journal, lease);
 	}
 	if (lease->state == LEASE_WAITING)
@@ -462,6 +464,7 @@ grant(struct lease *lease)
 	if (book->held > book->stats.most_held)
 		book->stats.most_held = book->held;
 	book->stats.grants++;
+	metrics_observe(METRIC_LEASE_WAIT, lease->granted - lease->created);
 	if (lease->granted - lease->created > book->stats.longest_wait_us)
 		book->stats.longest_wait_us = lease->granted - lease->created;
 	pool_hold(book->pool, slot, lease);

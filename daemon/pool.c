@@ -63,6 +63,17 @@ pool_admits(int64_t budget, int64_t taken, int64_t locks)
 	return taken == 0 || locks == 0 || taken + locks <= budget; /* one alone may be larger than the budget: it cannot wait for ever */
 }
 
+int
+pool_count(const struct pool *pool, enum slot_kind kind, enum slot_state state)
+{
+	const struct shelf *shelf;
+	int n = 0;
+
+	TAILQ_FOREACH(shelf, &pool->shelves, link)
+		n += shelf->kind == kind ? shelf->count[state] : 0;
+	return n;
+}
+
 /* ---- moves ---- */
 
 static void
@@ -114,8 +125,8 @@ locks_of(const struct slot *slot)
 }
 
 /* Half of the lock table belongs to the holders, the other to all runners together. */
-static int64_t
-lock_budget(const struct pool *pool)
+int64_t
+pool_lock_budget(const struct pool *pool)
 {
 	const struct pg_facts *facts = pg_facts(pool->site.pg);
 	int runners = pool->runners > 0 ? pool->runners : 1;
@@ -123,8 +134,8 @@ lock_budget(const struct pool *pool)
 	return facts ? facts->locks / 2 / runners : 0;
 }
 
-static int64_t
-locks_taken(const struct pool *pool)
+int64_t
+pool_locks_taken(const struct pool *pool)
 {
 	const struct slot *slot;
 	int64_t taken = 0;
@@ -139,7 +150,7 @@ locks_taken(const struct pool *pool)
 static bool
 admits(const struct pool *pool, int64_t locks)
 {
-	return pool_admits(lock_budget(pool), locks_taken(pool), locks);
+	return pool_admits(pool_lock_budget(pool), pool_locks_taken(pool), locks);
 }
 
 /* ---- dropping ---- */

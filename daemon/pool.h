@@ -91,6 +91,10 @@ void pool_disown(struct pool *pool, struct slot *slot, bool gone);
 void pool_close(struct pool *pool);
 /* How many slots there are, all states. */
 int pool_size(const struct pool *pool);
+int pool_count(const struct pool *pool, enum slot_kind kind, enum slot_state state);
+/* This runner's share of the server's lock table, 0 while that is not known; and what builds and drops take of it. */
+int64_t pool_lock_budget(const struct pool *pool);
+int64_t pool_locks_taken(const struct pool *pool);
 
 /* What pool_shortage() decides upon. */
 struct pool_view {

@@ -3,9 +3,12 @@
 #include "daemon/restore.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 
+#include "daemon/base/clock.h"
 #include "daemon/base/log.h"
+#include "daemon/base/metrics.h"
 #include "daemon/baseline.h"
 #include "daemon/book.h"
 #include "daemon/image.h"
@@ -16,6 +19,7 @@
 #include "daemon/reset_copy.h"
 #include "daemon/slot_fill.h"
 #include "daemon/slot_guest.h"
+#include "daemon/slow.h"
 
 struct restore_asker {
 	restore_done *done;
@@ -37,12 +41,32 @@ struct restore {
 };
 
 static void
+note_reset(const struct restore *restore, bool failed)
+{
+	const struct reset_result *result = &restore->result;
+	struct slow_reset slow = { .us = result->us, .at = clock_now(), .tables = result->tables, .rebuilt = result->rebuilt };
+
+	if (failed) {
+		metrics_count(METRIC_RESETS_FAILED);
+		return;
+	}
+	metrics_observe(METRIC_RESET, result->us);
+	if (result->rebuilt)
+		metrics_count(METRIC_RESETS_REBUILT);
+	snprintf(slow.slot, sizeof slow.slot, "%s", restore->slot->name);
+	snprintf(slow.worker, sizeof slow.worker, "%s", restore->lease ? restore->lease->worker : "");
+	slow_note(restore->site->slow, &slow);
+}
+
+static void
 on_end(evutil_socket_t fd, short what, void *arg)
 {
 	struct restore *restore = arg;
 	struct restore_asker *asker;
 	bool failed = restore->error.code != BERTH_OK;
 
+	if (!restore->baseline)
+		note_reset(restore, failed);
 	if (restore->lease)
 		restore->lease->restore = NULL;
 	restore->slot->restore = NULL;

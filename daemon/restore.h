@@ -16,12 +16,14 @@ struct lease;
 struct pool;
 struct redis;
 struct restore;
+struct slow;
 
 struct restore_site {
 	const struct slot_site *slots;
 	struct event_base *base;
 	struct pool *pool;
 	struct redis *redis;
+	struct slow *slow;
 };
 
 /* Once; `result` is NULL for a BASELINE, and with `e`. */

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "daemon/base/clock.h"
+#include "daemon/base/metrics.h"
 #include "daemon/baseline.h"
 
 static const unsigned may_move[SLOT_STATE_COUNT] = {
@@ -28,6 +30,7 @@ slot_new(const char *name, enum slot_kind kind)
 		abort();
 	slot->kind = kind;
 	slot->state = SLOT_BUILDING;
+	slot->since = clock_now();
 	snprintf(slot->name, sizeof slot->name, "%s", name);
 	random_secret(slot->password);
 	return slot;
@@ -37,6 +40,8 @@ void
 slot_free(struct slot *slot)
 {
 	assert(!slot->build && !slot->clean && !slot->drop && !slot->reset && !slot->lease && !slot->guest);
+	if (slot->state == SLOT_DROPPING)
+		metrics_observe(METRIC_SLOT_DROP, clock_now() - slot->since);
 	baseline_free(slot->baseline);
 	if (slot->retry)
 		event_free(slot->retry);
@@ -49,7 +54,10 @@ slot_move(struct slot *slot, enum slot_state next, struct slot_list lists[SLOT_S
 {
 	assert(may_move[slot->state] & SLOT_TO(next));
 	TAILQ_REMOVE(&lists[slot->state], slot, link);
+	if (next == SLOT_FREE)
+		metrics_observe(slot->state == SLOT_BUILDING ? METRIC_SLOT_BUILD : METRIC_SLOT_CLEAN, clock_now() - slot->since);
 	slot->state = next;
+	slot->since = clock_now();
 	TAILQ_INSERT_TAIL(&lists[next], slot, link);
 }
 

@@ -59,6 +59,7 @@ struct slot {
 	char name[LIMIT_NAME_BYTES + 1]; /* of the schema or database, and of the role */
 	enum slot_kind kind;
 	enum slot_state state;           /* written by slot_move() alone */
+	int64_t since;                   /* clock_now() of that */
 	int64_t fence;                   /* 0 until it is claimed in the registry */
 	int64_t made;                    /* when that was, in seconds since 1970 by the server's clock; 0: not known */
 	char password[SECRET_TEXT];

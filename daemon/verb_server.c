@@ -2,15 +2,11 @@
 /* INFO HELP SHUTDOWN: the daemon itself. */
 #include <inttypes.h>
 #include <stdarg.h>
+/* CONFIG HELP SHUTDOWN: the daemon itself. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-#include <unistd.h>
 
-#include "daemon/base/clock.h"
 #include "daemon/berthd.h"
-#include "daemon/redis/redis.h"
 #include "daemon/verb.h"
 
 /* ---- INFO: sections of key:value lines, as Redis has them ---- */
@@ -202,6 +198,35 @@ verb_info(struct session *session, const struct request *request)
 	}
 	reply_bulk(&session->reply, evbuffer_pullup(info.text, -1), evbuffer_get_length(info.text));
 	evbuffer_free(info.text);
+/* ---- CONFIG GET ---- */
+
+static void
+count_key(void *arg, const char *key, const char *value)
+{
+	++*(size_t *)arg;
+}
+
+static void
+reply_key(void *arg, const char *key, const char *value)
+{
+	reply_field_text(arg, key, value);
+}
+
+void
+verb_config(struct session *session, const struct request *request)
+{
+	char pattern[128];
+	size_t count = 0;
+
+	if (request->argc != 3 || !request_arg_is(&request->argv[1], "GET")) {
+		session_error(session, BERTH_USAGE, "it is: CONFIG %s", verb_rows[VERB_config].usage);
+		return;
+	}
+	snprintf(pattern, sizeof pattern, "%.*s", (int)(request->argv[2].len > 127 ? 127 : request->argv[2].len),
+	         request->argv[2].ptr);
+	config_each(&session->berthd->config, pattern, count_key, &count);
+	reply_map(&session->reply, count);
+	config_each(&session->berthd->config, pattern, reply_key, &session->reply);
 }
 
 /* ---- HELP ---- */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "daemon/base/log.h"
+#include "daemon/base/metrics.h"
 #include "daemon/base/random.h"
 #include "daemon/pg/target.h"
 
@@ -138,6 +139,8 @@ go_down(struct pg_conn *conn)
 		pg_conn_arm(conn, random_backoff_ms(conn->attempt - 1, RECONNECT_BASE_MS, RECONNECT_MAX_MS));
 	log_at(was_up || conn->attempt == 1 ? LOG_LEVEL_WARN : LOG_LEVEL_DEBUG, "pg.down",
 	       LOG_T("conn", conn->application), LOG_T("why", conn->why), LOG_N("attempt", conn->attempt));
+	if (was_up)
+		metrics_count(METRIC_PG_LOST);
 	if (was_up || conn->once)
 		conn->events->down(conn->arg, conn);
 }

@@ -67,6 +67,7 @@ struct pg_conn {
 	struct pg_lookup *lookup;
 	struct flow *flow;    /* borrowed while BUSY or GREETING */
 	bool sent[FLOW_STEPS_MAX]; /* which steps of the run in flight wrote a statement */
+	int64_t sent_at;      /* clock_now() when that was sent */
 	int next;             /* the step whose result comes next */
 	struct flow greeting;
 	struct sql sql;

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/base/clock.h"
+#include "daemon/base/metrics.h"
 #include "daemon/base/random.h"
 #include "daemon/pg/conn.h"
 
@@ -55,6 +57,7 @@ send_run(struct pg_conn *conn)
 	}
 	if (sent && !PQpipelineSync(conn->pg))
 		pg_conn_break(conn);
+	conn->sent_at = clock_now();
 	conn->next = flow->at;
 	return sent;
 }
@@ -154,11 +157,13 @@ on_sync(struct pg_conn *conn)
 {
 	struct flow *flow = conn->flow;
 
+	metrics_observe(METRIC_PG_TRIP, clock_now() - conn->sent_at);
 	if (flow->error.code == BERTH_OK) {
 		flow->at = run_end(flow);
 		flow->tries = 0;
 		run_on(conn);
 	} else if (worth_a_retry(flow->sqlstate, flow->error.message) && flow->tries < TRIES) {
+		metrics_count(METRIC_PG_RETRIES);
 		conn->retrying = true;
 		pg_conn_arm(conn, random_backoff_ms(flow->tries++, RETRY_BASE_MS, RETRY_MAX_MS));
 	} else {

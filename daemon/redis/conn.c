@@ -13,6 +13,7 @@
 #include <utlist.h>
 
 #include "daemon/base/clock.h"
+#include "daemon/base/metrics.h"
 #include "daemon/base/random.h"
 #include "daemon/base/resolve.h"
 
@@ -89,6 +90,7 @@ on_reply(redisAsyncContext *ac, void *reply, void *privdata)
 	}
 	conn_reply *fn = request->fn;
 	void *arg = request->arg;
+	metrics_observe(METRIC_REDIS_TRIP, clock_now() - request->sent);
 	DL_DELETE(conn->requests, request);
 	free(request);
 	watch_oldest(conn);

@@ -363,6 +363,17 @@ redis_leasable(const struct redis *redis)
 }
 
 int
+redis_taken(const struct redis *redis)
+{
+	const struct box *box;
+	int count = 0;
+
+	for (box = redis->boxes; box; box = box->next)
+		count += box->slot.mode != REDIS_PRIVATE;
+	return count;
+}
+
+int
 redis_ending(const struct redis *redis)
 {
 	const struct box *box;

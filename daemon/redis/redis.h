@@ -123,6 +123,8 @@ typedef void redis_orphans_done(void *arg, const struct redis_orphan *list, int 
  * not called; otherwise exactly once, never before this has returned. */
 int redis_orphans_start(struct redis *redis, redis_orphans_done *done, void *arg, struct berth_error *e);
 
+/* How many databases are claimed: leased, free or being ended. */
+int redis_taken(const struct redis *redis);
 /* How many slots are still being ended. */
 int redis_ending(const struct redis *redis);
 /* Everything of this runner is gone from the registry, best effort; then `done`. For shutdown. */

@@ -19,7 +19,7 @@ struct berthd;
 struct evconnlistener;
 struct visit;
 
-enum { WEB_REQUEST_BYTES = 4096, WEB_MS = 5000, WEB_VISITS = 8 };
+enum { WEB_REQUEST_BYTES = 4096, WEB_MS = 3000, WEB_VISITS = 8 };
 
 struct web_address {
 	union {

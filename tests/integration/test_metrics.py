@@ -244,3 +244,19 @@ def test_a_port_that_is_taken_is_told(make_daemon):
         assert daemon.spawn().wait(30 * SLOW) == 1
     assert "Address already in use" in daemon.log.path.read_text()
     assert not daemon.socket.exists()
+
+
+# What stands in docs/.
+
+
+@pytest.mark.parametrize("name", ["berth-alerts.yml", "berth-dashboard.json", "../monitoring.md"])
+def test_examples_name_metrics_that_there_are(web, name):
+    text = (places.REPO / "docs" / "monitoring" / name).read_text()
+    known = {s.name for f in web.families().values() for s in f.samples}
+    named = set(re.findall(r"\bberth_[a-z0-9_]+(?=[\[{)\s])", text))
+    assert named <= known and (named or name.endswith(".md"))
+    if name.endswith(".json"):
+        dashboard = json.loads(text)
+        expressions = [t["expr"] for p in dashboard["panels"] for t in p["targets"]]
+        assert len(expressions) >= 12 and all("berth_" in e for e in expressions)
+        assert all(p["datasource"]["uid"] == "${datasource}" for p in dashboard["panels"])

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import atexit
+import functools
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -58,6 +60,19 @@ def new_dir(name: str) -> Path:
     path = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=root()))
     path.chmod(0o755)
     return path
+
+
+@functools.cache
+def has_pg_dump() -> bool:
+    """Whether there is a pg_dump as new as the server: not where only PostgreSQL itself was fetched."""
+
+    def major(program: str | Path) -> int:
+        said = subprocess.run([program, "--version"], capture_output=True, text=True).stdout
+        return int(re.search(r"\(PostgreSQL\) (\d+)", said)[1])
+
+    dumps = [*Path("/usr/lib/postgresql").glob("*/bin/pg_dump"), shutil.which("pg_dump")]
+    server = major(pg_bindir() / "postgres")
+    return any(major(dump) >= server for dump in dumps if dump)
 
 
 def pg_bindir() -> Path:

@@ -56,6 +56,7 @@ def test_without_a_version_the_daemon_is_asked(daemon, alone):
     assert said == alone.ok("grants", "--pg-version", version)
 
 
+@pytest.mark.pg_dump
 def test_a_role_that_was_a_superuser_goes_on_without(make_daemon, make_pg):
     """The registry, with a template in it, and the roles for all leases go over to what it is now."""
     pg = make_pg(superuser=True)

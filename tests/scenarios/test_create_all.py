@@ -133,6 +133,7 @@ def test_a_suite_of_xdist_workers_passes(berth, tmp_path):
     assert "16 passed" in done.stdout and f"berth: {XDIST} leases" in done.stdout, done.stdout
 
 
+@pytest.mark.pg_dump
 def test_a_template_carries_the_enums_and_each_worker_has_its_own(daemon, pg):
     """Migrated once; what one worker drops, the others keep."""
     client = daemon.client()

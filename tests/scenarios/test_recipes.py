@@ -75,6 +75,7 @@ def test_enums_that_everybody_shares(recipe, pg):
     assert pg.one("SELECT count(*) FROM pg_type WHERE typname IN ('documents', 'keys')") == 0
 
 
+@pytest.mark.pg_dump
 def test_migrations_run_once_and_resets_bring_them_back(recipe):
     said = recipe("Migrate once") + recipe("Back to where it was")
 
@@ -91,6 +92,7 @@ def migrations(project):
     path.write_text(first_file("migrations/versions/0001_users.py"))
 
 
+@pytest.mark.pg_dump
 def test_enums_that_a_template_carries(recipe, migrations, daemon, pg):
     try:
         said = recipe("Enums in each worker's schema, migrated once")

@@ -14,6 +14,7 @@ from bench.figures import (
     idle,
     killed,
     memory,
+    metrics,
     orphans,
     ping,
     reset,
@@ -29,6 +30,7 @@ FIGURES: dict[str, ModuleType] = {
     "crowd": crowd,
     "sustained": sustained,
     "memory": memory,
+    "metrics": metrics,
     "start": start,
     "killed": killed,
     "orphans": orphans,
@@ -43,7 +45,7 @@ FIGURES: dict[str, ModuleType] = {
 
 # Those that `run GROUP` takes; without a word, the first group.
 GROUPS: dict[str, list[str]] = {
-    "leases": ["ping", "warm", "crowd", "sustained", "memory", "start", "killed", "orphans"],
+    "leases": ["ping", "warm", "crowd", "sustained", "memory", "metrics", "start", "killed", "orphans"],
     "enums": ["enums", "gate"],
     "templates": ["reset", "fill", "suite"],
     "service": ["idle", "hostile"],

@@ -260,3 +260,10 @@ def test_examples_name_metrics_that_there_are(web, name):
         expressions = [t["expr"] for p in dashboard["panels"] for t in p["targets"]]
         assert len(expressions) >= 12 and all("berth_" in e for e in expressions)
         assert all(p["datasource"]["uid"] == "${datasource}" for p in dashboard["panels"])
+
+
+def test_the_manual_knows_every_section_of_info(web):
+    page = (places.REPO / "docs" / "berth-protocol.7").read_text()
+    listed = page[page.index(".It Ic INFO") : page.index(".It Ic CONFIG")]
+    for section in re.findall(r"^# (\w+)", web.daemon.client()("INFO"), re.M):
+        assert re.search(rf"^\.Cm (?:\w+ , )*{section.lower()}\b", listed, re.M), section

@@ -281,39 +281,6 @@ static const struct redis_events redis_events = {
 
 /* ---- starting ---- */
 
-static int
-check_dsn(const struct config *config, struct berth_error *e)
-{
-	struct pg_target *target = pg_target_new(config->pg_dsn, e);
-
-	pg_target_free(target);
-	return target ? 0 : -1;
-}
-
-int
-berthd_check(const struct config *config, struct berth_error *e)
-{
-	struct redis_url url;
-	struct berth_error said;
-	struct web_address address;
-
-	if (log_level_of(config->log_level) < 0)
-		return berth_error_set(e, BERTH_USAGE, "log_level must be error, warn, info or debug, not '%s'",
-		                       config->log_level);
-	if (redis_mode_of(config->redis_default) < 0)
-		return berth_error_set(e, BERTH_USAGE, "redis_default must be acl, index, private or none, not '%s'",
-		                       config->redis_default);
-	if (!sql_is_name(config->prefix, strlen(config->prefix)) || strlen(config->prefix) > PREFIX_MAX)
-		return berth_error_set(e, BERTH_USAGE, "prefix must be the beginning of a lower-case identifier, at most "
-		                       "%d bytes, not '%s'", PREFIX_MAX, config->prefix);
-	if (*config->redis_url && redis_url_parse(config->redis_url, &url, &said) < 0)
-		return berth_error_set(e, BERTH_USAGE, "redis_url: %.400s", said.message);
-	explicit_bzero(&url, sizeof url);
-	if (web_address_parse(config->metrics, &address, e) < 0)
-		return -1;
-	return check_dsn(config, e);
-}
-
 static void
 read_settings(struct berthd *berthd)
 {

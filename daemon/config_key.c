@@ -12,6 +12,7 @@
 #include "daemon/pg/sql.h"
 #include "daemon/pg/target.h"
 #include "daemon/redis/url.h"
+#include "daemon/web.h"
 
 enum { PREFIX_MAX = 40 };
 
@@ -49,6 +50,14 @@ check_redis_url(const char *value, struct berth_error *e)
 
 	explicit_bzero(&url, sizeof url);
 	return good;
+}
+
+static int
+check_metrics(const char *value, struct berth_error *e)
+{
+	struct web_address address;
+
+	return web_address_parse(value, &address, e);
 }
 
 /* ---- the table ---- */

@@ -98,7 +98,9 @@ enum config_flags {
 	NUMBER(runner_grace_ms, 15000, 200, 3600000, 0,                                              \
 	       "ms without a heartbeat after which a runner is dead")                                \
 	NUMBER(heartbeat_ms, 2000, 50, 600000, 0, "ms between two heartbeats")                       \
-	GROUP("The log")                                                                             \
+	GROUP("What is seen of it")                                                                  \
+	TEXT(metrics, "", metrics, 0,                                                                \
+	     "where metrics and the status page are: a loopback address and port, or a socket's path; empty for nowhere") \
 	WORD(log_level, "info", "error warn info debug", CONFIG_RELOAD, "the least that is logged")  \
 	NUMBER(log_priorities, 0, 0, 1, CONFIG_RELOAD, "1: the journal's <n> in front of each line")
 /* clang-format on */

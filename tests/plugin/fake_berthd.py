@@ -78,6 +78,20 @@ class FakeBerthd:
             thread.join()
         self.path.unlink()
 
+    def restart(self, forget: bool = False) -> None:
+        """As if another took over: every connection breaks; its leases live on, or it knows none."""
+        with self._lock:
+            for holders in self.holders.values():
+                holders.clear()
+            if forget:
+                self.leases.clear()
+            broken, self._sockets = self._sockets, []
+        for sock in broken:
+            try:
+                sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
     def verbs(self) -> list[str]:
         return [request[0] for request in self.requests]
 
@@ -102,9 +116,10 @@ class FakeBerthd:
                 pass
             with self._lock:
                 for key, holders in self.holders.items():
-                    holders.discard(sock)
-                    if not holders and key in self.leases:
-                        self._end(key)
+                    if sock in holders:
+                        holders.discard(sock)
+                        if not holders and key in self.leases:
+                            self._end(key)
 
     def _word(self, stream) -> str:
         length = int(stream.readline()[1:])
@@ -225,6 +240,13 @@ class FakeBerthd:
 
     def _lease(self, args, sock):
         return self._seen(self.leases[self._find(args[0])])
+
+    def _attach(self, args, sock):
+        key = self._find(args[0])
+        if self.leases[key]["fence"] != int(args[1]):
+            raise Refusal(f"STALE lease {args[0]} has another fence")
+        self.holders[key].add(sock)
+        return self._seen(self.leases[key])
 
     def _release(self, args, sock):
         key = self._find(args[0])

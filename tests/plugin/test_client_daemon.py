@@ -181,9 +181,10 @@ def test_a_server_that_is_away_is_waited_for(make_daemon, own_pg):
         assert "PostgreSQL" in told[0]
 
 
-def test_a_daemon_that_ends_is_told(daemon, client):
-    client.acquire("gw0")
-    daemon.stop()
+def test_a_daemon_that_ends_is_told(daemon):
+    with berth.connect(daemon.ready().socket, reattach=0.2) as client:
+        client.acquire("gw0")
+        daemon.stop()
 
-    with pytest.raises(berth.UnreachableError):
-        client.ping()
+        with pytest.raises(berth.UnreachableError, match="no daemon took its place within 0.2 s"):
+            client.ping()

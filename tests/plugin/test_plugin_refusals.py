@@ -294,3 +294,26 @@ def test_a_database_is_called_one(project, fake):
     result = project.run("-o", "berth_kind=database")
 
     assert "[Worker master] Using database: app" in result.out
+
+
+@pytest.mark.parametrize("forget", [False, True])
+def test_a_daemon_that_is_started_again_goes_on_with_the_lease_or_has_lost_it(project, fake, forget):
+    fake.on["RESTART"] = lambda args: fake.restart(forget)
+    project.write(
+        "test_one.py",
+        """
+        import berth, contextlib
+
+        def test_one(berth_lease, tmp_path):
+            with contextlib.suppress(berth.BerthError), berth.connect(reattach=0) as client:
+                client.command("RESTART")
+
+        def test_another(berth_clean): pass
+        """,
+    )
+    result = project.run()
+
+    lost = "[Worker master] Lost its lease fake-1: NOLEASE no lease fake-1"
+    assert result.both.count(lost) == forget, result.both
+    assert result.counts() == ({"passed": 1, "error": 1} if forget else {"passed": 2}), result.both
+    assert fake.released == ([] if forget else ["master"])

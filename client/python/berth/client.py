@@ -3,16 +3,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
-import socket as _socket
-import threading
 import time
-import weakref
 from collections.abc import Iterable, Mapping
 from typing import Any, Callable, Union
 
+from berth.connection import Connection
 from berth.errors import (
     BerthError,
     ProtocolError,
@@ -22,7 +19,7 @@ from berth.errors import (
 )
 from berth.gate import Gate, GateRow, SharedEnum, enum_from, gate_from, run_once, shortened
 from berth.lease import Lease, LeaseRow, Waiting, as_list, as_map, lease_from, row_from
-from berth.resp import Argument, ReplyReader, encode
+from berth.resp import Argument, encode
 from berth.template import Reset, SealedTemplate, TemplateRow, build
 
 #: A lease, or its id, or ``run/worker``.
@@ -52,58 +49,38 @@ def socket_paths(given: str | os.PathLike[str] | None = None) -> list[str]:
 
 
 def connect(
-    socket: str | os.PathLike[str] | None = None, *, timeout: float = 10.0, resp: int = 3
+    socket: str | os.PathLike[str] | None = None,
+    *,
+    timeout: float = 10.0,
+    resp: int = 3,
+    reattach: float = 30.0,
 ) -> Client:
     """Connects to berthd.
 
     `socket` is the path of its Unix socket; without it $BERTH_SOCKET, else the default places
     are tried in turn. `timeout` is the seconds that an answer may take beyond what the request
-    itself waits for. Raises UnreachableError, which names each path and what was wrong with it.
+    itself waits for; `reattach` the seconds for which a daemon that went away is looked for again.
+    Raises UnreachableError, which names each path and what was wrong with it.
     """
     tried = []
     for path in socket_paths(socket):
         try:
-            return Client(_connected(path, timeout), path, timeout, resp)
+            return Client(path, timeout, resp, reattach)
         except OSError as e:
             tried.append(f"{path}: {e.strerror or e}")
     raise UnreachableError("no daemon answers (" + "; ".join(tried) + ")")
 
 
-def _connected(path: str, timeout: float) -> _socket.socket:
-    sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
-    try:
-        sock.settimeout(timeout)
-        sock.connect(path)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
-
-
-class Client:
+class Client(Connection):
     """One connection to berthd; what it acquired or attached lives as long as it is open.
 
     A context manager: leaving it closes the connection. Threads may share a client; they take
-    turns. A child that was forked may not: it drops its copy of the connection at once, so that
-    it does not keep the leases alive, and using the client there raises UnreachableError. The
-    socket is closed when a program is executed.
-    """
+    turns. A child that was forked may not use it: UnreachableError.
 
-    def __init__(self, sock: _socket.socket, path: str, timeout: float, resp: int) -> None:
-        self.path = path
-        self.timeout = timeout
-        self.server: dict[str, Any] = {}
-        self._sock = sock
-        self._reader = ReplyReader(sock.recv)
-        self._lock = threading.Lock()
-        self._pid = os.getpid()
-        self._closed = ""
-        _open_clients.add(self)
-        try:
-            self.server = dict(as_map(self.command("HELLO", resp)))
-        except BaseException:
-            self.close()
-            raise
+    When the daemon is started again the client comes back by itself, within `reattach` seconds, also
+    when nobody asks it for anything: it attaches its leases to the new daemon, by their fences, and
+    makes the request that was interrupted again. What is `lost` then is told to `on_lost`.
+    """
 
     def __enter__(self) -> Client:
         return self
@@ -113,63 +90,6 @@ class Client:
 
     def __repr__(self) -> str:
         return f"<berth.Client of {self.path}{', closed' if self._closed else ''}>"
-
-    def close(self) -> None:
-        """Closes the connection; leases that no other connection holds end. May be repeated."""
-        self._close("the connection was closed")
-
-    def _close(self, why: str) -> None:
-        self._closed = self._closed or why
-        _open_clients.discard(self)
-        if os.getpid() == self._pid:
-            with contextlib.suppress(OSError):
-                self._sock.shutdown(_socket.SHUT_RDWR)  # whoever else has a copy of the descriptor
-        self._sock.close()
-
-    # -- requests ------------------------------------------------------------------------------
-
-    def command(self, *args: Argument, wait: float = 0.0) -> Any:
-        """Sends any request and returns its reply; an error reply is raised as its BerthError.
-
-        `wait` is the seconds that the request itself may take (its WAIT) beyond `timeout`. When
-        the answer does not come in time the connection is closed, for it cannot be followed any
-        further: UnreachableError.
-        """
-        reply = self._pipeline([encode(*args)], wait)[0]
-        if isinstance(reply, BerthError):
-            raise reply
-        return reply
-
-    def _pipeline(self, requests: list[bytes], wait: float) -> list[Any]:
-        """Sends all of them before it reads their replies, of which errors are values."""
-        if os.getpid() != self._pid:
-            raise UnreachableError(
-                "this connection belongs to the parent process; open another one"
-            )
-        with self._lock:
-            if self._closed:
-                raise UnreachableError(self._closed)
-            return self._exchange(requests, wait)
-
-    def _exchange(self, requests: list[bytes], wait: float) -> list[Any]:
-        try:
-            self._sock.settimeout(wait + self.timeout)
-            self._sock.sendall(b"".join(requests))
-            return [self._reader.read() for _ in requests]
-        except BerthError as e:
-            self._close(str(e))
-            raise
-        except _socket.timeout:
-            why = f"no answer from {self.path} within {wait + self.timeout:g} s"
-            self._close(why)
-            raise UnreachableError(why) from None
-        except OSError as e:
-            why = f"the connection to {self.path} broke: {e.strerror or e}"
-            self._close(why)
-            raise UnreachableError(why) from e
-        except BaseException:  # Ctrl-C in the middle of a reply
-            self._close("the connection was given up in the middle of a reply")
-            raise
 
     # -- leases --------------------------------------------------------------------------------
 
@@ -207,7 +127,11 @@ class Client:
                 args += [word, value]
         if detach:
             args.append("DETACH")
-        return lease_from(self.command(*args, wait=wait or 0.0))
+        with self._turn():
+            lease = lease_from(self.command(*args, wait=wait or 0.0))
+            if not detach:
+                self._hold(lease)
+        return lease
 
     def acquire(
         self,
@@ -283,7 +207,10 @@ class Client:
         while True:
             turn, last = _turn(until, _POLL)
             words: tuple[Argument, ...] = ("WAIT", _ms(turn) or 0) if turn else ()
-            found = lease_from(self.command("LEASE", _id(lease), *words, wait=turn))
+            with self._turn():
+                found = lease_from(self.command("LEASE", _id(lease), *words, wait=turn))
+                if found.id in self._held:
+                    self._hold(found)
             if last or isinstance(found, Lease):
                 return found
 
@@ -298,11 +225,15 @@ class Client:
     def release(self, lease: LeaseId, keep: float | None = None) -> None:
         """Gives the lease back; `keep` pins its state for so many seconds, for a look."""
         words: tuple[Argument, ...] = () if keep is None else ("KEEP", _ms(keep) or 0)
-        self.command("RELEASE", _id(lease), *words)
+        with self._turn():
+            self.command("RELEASE", _id(lease), *words)
+            self._let_go(_id(lease))
 
     def detach(self, lease: LeaseId) -> None:
         """Lets the lease outlive its connections, until its ttl."""
-        self.command("DETACH", _id(lease))
+        with self._turn():
+            self.command("DETACH", _id(lease))
+            self._let_go(_id(lease))
 
     def attach(self, lease: LeaseId, fence: int | None = None) -> Lease:
         """Binds the lease to this connection too; `fence` may be left out for a Lease.
@@ -313,7 +244,10 @@ class Client:
             if not isinstance(lease, Lease):
                 raise TypeError("attach() needs the fence of a lease that is named by its id")
             fence = lease.fence
-        return row_from(Lease, self.command("ATTACH", _id(lease), fence))
+        with self._turn():
+            attached = row_from(Lease, self.command("ATTACH", _id(lease), fence))
+            self._hold(attached)
+        return attached
 
     def leases(self, run: str | None = None, uid: int | None = None) -> list[LeaseRow]:
         """Who holds or waits for what, of one run or one uid if given."""
@@ -437,11 +371,8 @@ class Client:
         StaleError when the connection was lost while it ran and with it the claim: another one may
         have run it meanwhile. It uses a connection of its own, so `fn` may use this client.
         """
-        with self._another() as own:
-            return run_once(own, self._another, key, fn, retry, wait)
-
-    def _another(self) -> Client:
-        return connect(self.path, timeout=self.timeout)
+        with connect(self.path, timeout=self.timeout, reattach=self.reattach) as own:
+            return run_once(own, key, fn, retry, wait)
 
     def once_enter(self, key: str, *, retry: bool = False, wait: float | None = 0.0) -> Gate:
         """Comes in, or says how it stands: the state is "run", "wait", "done" or "failed".
@@ -541,17 +472,3 @@ def _not_in_time(lease: Waiting, wait: float | None) -> WaitTimeoutError:
 
 def _still_running(key: str, gate: Gate, wait: float | None) -> WaitTimeoutError:
     return WaitTimeoutError(f"{key} is still being run by {gate.holder} after {wait:g} s")
-
-
-# -- forks: a child's copy of a connection would keep its parent's leases alive --------------------
-
-_open_clients: weakref.WeakSet[Client] = weakref.WeakSet()
-
-
-def _drop_copies() -> None:
-    for client in list(_open_clients):
-        client._sock.close()
-    _open_clients.clear()
-
-
-os.register_at_fork(after_in_child=_drop_copies)

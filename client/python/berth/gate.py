@@ -8,18 +8,13 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Callable
 
-from berth.errors import (
-    OnceFailedError,
-    ProtocolError,
-    UnavailableError,
-    UnreachableError,
-)
+from berth.errors import OnceFailedError, ProtocolError, UnavailableError
 from berth.lease import as_list, as_map, row_from
 
 if TYPE_CHECKING:
     from berth.client import Client
 
-#: Seconds for which the outcome of a run is told again when the daemon or PostgreSQL is away.
+#: Seconds for which the outcome of a run is told again when PostgreSQL is away.
 _TELL = 15.0
 _AGAIN = 0.1
 #: The daemon keeps this much of a message.
@@ -88,14 +83,9 @@ def shortened(message: str) -> str:
 
 
 def run_once(
-    client: Client,
-    reopen: Callable[[], Client],
-    key: str,
-    fn: Callable[[], object],
-    retry: bool,
-    wait: float | None,
+    client: Client, key: str, fn: Callable[[], object], retry: bool, wait: float | None
 ) -> bool:
-    """Client.once() on a connection of its own, which `reopen` opens anew when it is lost."""
+    """Client.once() on a connection of its own."""
     gate = client.once_enter(key, retry=retry, wait=wait)
     if gate.state == "failed":
         raise OnceFailedError(key, gate.message or "", gate.status, gate.holder)
@@ -106,22 +96,19 @@ def run_once(
     except Exception as e:
         message = f"{type(e).__name__}: {e}"
         with contextlib.suppress(Exception):  # what is raised is the failure itself
-            _tell(client, reopen, lambda c: c.once_fail(key, gate.fence, message))
+            _tell(lambda: client.once_fail(key, gate.fence, message))
         raise
-    _tell(client, reopen, lambda c: c.once_done(key, gate.fence))
+    _tell(lambda: client.once_done(key, gate.fence))
     return True
 
 
-def _tell(client: Client, reopen: Callable[[], Client], say: Callable[[Client], None]) -> None:
-    """Says it on this connection, or on new ones while the daemon or PostgreSQL is away."""
+def _tell(say: Callable[[], None]) -> None:
+    """Says it again while PostgreSQL is away."""
     until = time.monotonic() + _TELL
-    with contextlib.ExitStack() as opened:
-        while True:
-            try:
-                return say(client)
-            except (UnreachableError, UnavailableError):
-                if time.monotonic() >= until:
-                    raise
-            time.sleep(_AGAIN)
-            with contextlib.suppress(UnreachableError):
-                client = opened.enter_context(reopen())
+    while True:
+        try:
+            return say()
+        except UnavailableError:
+            if time.monotonic() >= until:
+                raise
+        time.sleep(_AGAIN)

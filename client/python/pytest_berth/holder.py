@@ -41,6 +41,7 @@ class Holder:
         self._client: berth.Client | None = None
         try:
             client = self._client = report.connect(settings)
+            client.on_lost = self._say_lost
             self.lease = self._acquire(client, given.get("berth_template_key"))
             before = environment.apply(self._variables(client, self.lease))
             self._before = {**before, **self._before}
@@ -107,6 +108,11 @@ class Holder:
         if gist != self._said:
             self._said = gist
             report.say(self.worker, f"Waiting: {why}")
+
+    def _say_lost(self, lease: str, error: berth.BerthError) -> None:
+        """berthd was started again, or ended; each lease is told of once."""
+        if self._client is not None:
+            report.say(self.worker, f"Lost its lease {lease}: {error.code} {error}")
 
     def _refuse_to_share(self, client: berth.Client, lease: berth.Lease) -> None:
         """Asking again gives the same lease, also to another session that calls itself the same."""
@@ -218,7 +224,7 @@ class Holder:
         """Gives the lease back and restores the environment. May be repeated."""
         client, self._client = self._client, None
         if client is not None and hasattr(self, "lease"):
-            client.timeout = _RELEASE_TIMEOUT
+            client.timeout, client.reattach = _RELEASE_TIMEOUT, 0.0
             with contextlib.suppress(berth.BerthError):
                 for lease in (self.lease, *self._further):
                     client.release(lease)

@@ -135,6 +135,7 @@ on_registry_pulse(void *arg)
 
 	berthd->pool.runners = berthd->registry.runners;
 	templates_sweep(&berthd->templates);
+	book_serve(&berthd->book); /* after a silence nothing is granted before */
 }
 
 static const struct registry_events registry_events = {
@@ -294,6 +295,7 @@ read_settings(struct berthd *berthd)
 		berthd->redis_default = REDIS_NONE;
 	berthd->target = pg_target_new(config->pg_dsn, &e);
 	assert(berthd->target);
+	pg_target_keepalive(berthd->target, config->runner_grace_ms);
 }
 
 /* Private servers need no shared one, but the same module speaks to both. */

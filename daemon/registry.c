@@ -410,7 +410,7 @@ on_pulse(void *ctx, const struct berth_error *e, const char *sqlstate)
 		return;
 	if (steady_ms(registry) == 0)
 		registry->steady_since = clock_now();
-	registry->last_pulse = clock_now();
+	registry->last_pulse = registry->pulse_sent;
 	registry->ready = true;
 	tell_inheritance(registry);
 	registry->events->pulse(registry->arg);
@@ -439,6 +439,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 
 	if (registry->leaving || registry->keeper.state != PG_CONN_IDLE)
 		return; /* on_up() starts again */
+	registry->pulse_sent = clock_now();
 	if (registry->registered && !registry->past.write_known)
 		run(registry, pulse, on_pulse);
 	else
@@ -544,12 +545,22 @@ registry_fini(struct registry *registry)
 	free(registry->inherited);
 }
 
+/* Whoever was frozen may have been buried meanwhile: nothing is known before the next pulse is back. */
+static bool
+silent_too_long(const struct registry *registry)
+{
+	return clock_now() - registry->last_pulse > clock_ms(registry->config->runner_grace_ms);
+}
+
 bool
 registry_ready(const struct registry *registry, struct berth_error *why)
 {
-	if (registry->ready)
+	if (registry->ready && !silent_too_long(registry))
 		return true;
-	if (registry->why.code == BERTH_UNAVAILABLE && !pg_conn_up(&registry->keeper))
+	if (registry->ready)
+		berth_error_set(why, BERTH_UNAVAILABLE, "berthd has not heard from PostgreSQL for longer than "
+		                "runner_grace_ms: whether its leases are still its own is being asked");
+	else if (registry->why.code == BERTH_UNAVAILABLE && !pg_conn_up(&registry->keeper))
 		berth_error_set(why, BERTH_UNAVAILABLE, "PostgreSQL cannot be used now: %s", registry->keeper.why);
 	else
 		berth_error_set(why, BERTH_UNAVAILABLE, "the registry cannot be used now: %s", registry->why.message);

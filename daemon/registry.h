@@ -68,7 +68,7 @@ struct registry {
 	void (*signed_off)(void *arg); /* while that is under way */
 	struct berth_error why; /* what stands in the way of being ready */
 	int64_t steady_since; /* clock_now() since which pulses came without a gap; 0: none did */
-	int64_t last_pulse;
+	int64_t pulse_sent, last_pulse; /* clock_now() when the one under way, the last that came back, was sent */
 	char heartbeat[48];   /* as the server wrote it */
 	long runners_buried;
 	int runners;          /* there are, this one too */

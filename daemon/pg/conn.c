@@ -23,6 +23,7 @@ static void
 greet_send(void *ctx, struct sql *sql)
 {
 	struct pg_conn *conn = ctx;
+	const struct pg_target *target = conn->target;
 
 	/* The deadline drops the connection; the server must not go on with the statement for long. */
 	sql_add(sql,
@@ -37,15 +38,21 @@ greet_send(void *ctx, struct sql *sql)
 	        " set_config('default_transaction_read_only', 'off', false), set_config('lc_monetary', 'C', false), set_config('quote_all_identifiers', 'off', false), set_config('array_nulls', 'on', false),"
 	        " set_config('transform_null_equals', 'off', false), set_config('xmlbinary', 'base64', false),"
 	        " set_config('backslash_quote', 'safe_encoding', false), set_config('escape_string_warning', 'off', false),"
-	        ""
 	        " set_config('default_transaction_isolation', 'read committed', false),"
 	        " set_config('default_transaction_deferrable', 'off', false), set_config('default_tablespace', '', false),"
 	        " set_config('default_table_access_method', 'heap', false), set_config('DateStyle', 'ISO, YMD', false),"
 	        " set_config('IntervalStyle', 'postgres', false), set_config('extra_float_digits', '1', false),"
 	        " set_config('bytea_output', 'hex', false), set_config('xmloption', 'content', false),"
-	        " set_config('check_function_bodies', 'off', false)"
+	        " set_config('check_function_bodies', 'off', false),"
+	        /* as at our end: of a runner behind a cut network the server must notice, too, and free its lock */
+	        " set_config('tcp_keepalives_idle', coalesce(nullif(%L, ''), '0'), false),"
+	        " set_config('tcp_keepalives_interval', coalesce(nullif(%L, ''), '0'), false),"
+	        " set_config('tcp_keepalives_count', coalesce(nullif(%L, ''), '0'), false),"
+	        " set_config('tcp_user_timeout', coalesce(nullif(%L, ''), '0'), false)"
 	        " FROM pg_roles r WHERE r.rolname = current_user",
-	        conn->deadline_ms, conn->deadline_ms);
+	        conn->deadline_ms, conn->deadline_ms, pg_target_value(target, "keepalives_idle"),
+	        pg_target_value(target, "keepalives_interval"), pg_target_value(target, "keepalives_count"),
+	        pg_target_value(target, "tcp_user_timeout"));
 }
 
 static int

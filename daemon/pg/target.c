@@ -108,6 +108,26 @@ set(struct pg_target *target, const char *keyword, const char *value)
 	option->val = value ? strdup(value) : NULL;
 }
 
+static void
+set_unless_said(struct pg_target *target, const char *keyword, int value)
+{
+	char text[16];
+
+	if (*pg_target_value(target, keyword))
+		return;
+	snprintf(text, sizeof text, "%d", value);
+	set(target, keyword, text);
+}
+
+void
+pg_target_keepalive(struct pg_target *target, int ms)
+{
+	set_unless_said(target, "keepalives_idle", ms < 3000 ? 1 : ms / 3000);
+	set_unless_said(target, "keepalives_interval", ms < 6000 ? 1 : ms / 6000);
+	set_unless_said(target, "keepalives_count", 3);
+	set_unless_said(target, "tcp_user_timeout", ms);
+}
+
 struct pg_target *
 pg_target_in(const struct pg_target *target, const char *database)
 {

@@ -17,6 +17,9 @@ struct pg_target;
 /* Parses `conninfo` (URI or key=value; "" for the environment alone). NULL and USAGE when libpq
  * does not understand it; the message never holds the password. */
 struct pg_target *pg_target_new(const char *conninfo, struct berth_error *e);
+/* Both ends give a connection up when nothing has come over the network for `ms`, unless the conninfo
+ * says otherwise. */
+void pg_target_keepalive(struct pg_target *target, int ms);
 /* The same server, another database; and another login too. Owned by the caller. */
 struct pg_target *pg_target_in(const struct pg_target *target, const char *database);
 struct pg_target *pg_target_as(const struct pg_target *target, const char *user, const char *password,

@@ -247,7 +247,7 @@ def test_what_was_inherited_in_an_answer_that_got_lost_is_dropped_all_the_same(m
     )
     eventually(lambda: not pg.role_exists("test_dead01_1"), 20)
     assert not pg.schema_exists("test_dead01_1")
-    assert pg.sql("SELECT FROM berth.slot WHERE name = 'test_dead01_1'") == []
+    assert pg.sql("SELECT 1 FROM berth.slot WHERE name = 'test_dead01_1'") == []
 
 
 def test_a_build_makes_nothing_when_its_row_was_taken_over(make_daemon, own_pg):

@@ -198,14 +198,15 @@ leave_gates(void *ctx, struct sql *sql)
 	        registry->runner);
 }
 
-/* Who built a template is gone with its connection. */
+/* Who built a template is gone with its connection; the row knows of the copy of a database that may be there. */
 static void
 give_templates_up(void *ctx, struct sql *sql)
 {
 	const struct registry *registry = ctx;
 
 	if (registry->past.write_known)
-		sql_add(sql, "DELETE FROM berth.template WHERE state = 'building' AND runner = %L", registry->runner);
+		sql_add(sql, "UPDATE berth.template SET state = 'dropping' WHERE state = 'building' AND runner = %L",
+		        registry->runner);
 }
 
 static void

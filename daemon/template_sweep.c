@@ -120,11 +120,14 @@ struct doomed {
 	char key[LIMIT_TEMPLATE_KEY_BYTES + 1], kind[16], database[LIMIT_NAME_BYTES + 1];
 };
 
+/* A session of a berthd that died goes on copying: until it has done so there is nothing to drop. */
 static void
 ask_doomed(void *ctx, struct sql *sql)
 {
 	sql_add(sql, "SELECT key, kind, CASE kind WHEN 'database' THEN schema END FROM berth.template"
-	             " WHERE state = 'dropping' ORDER BY used LIMIT 1");
+	             " WHERE state = 'dropping' AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.state = 'active'"
+	             "  AND starts_with(a.query, 'CREATE DATABASE ' || quote_ident(schema) || ' '))"
+	             " ORDER BY used LIMIT 1");
 }
 
 static int

@@ -103,7 +103,7 @@ on_fenced(void *arg)
 	berthd->anew = berthd->adoption.under_way;
 
 	log_error("runner.fenced", LOG_T("runner", berthd->registry.runner),
-	          LOG_T("why", "silent for longer than its grace; its leases belong to others now"));
+	          LOG_T("why", "silent for longer than its grace, or removed from the registry; nothing is its own any more"));
 	berthd->exit_status = EXIT_AGAIN;
 	berthd->phase = BERTHD_LEFT;
 	event_base_loopbreak(berthd->base);
@@ -138,8 +138,27 @@ on_registry_pulse(void *arg)
 	book_serve(&berthd->book); /* after a silence nothing is granted before */
 }
 
+static void
+on_recall(void *arg, struct sql *sql)
+{
+	struct berthd *berthd = arg;
+
+	log_error("registry.lost", LOG_N("slots", pool_size(&berthd->pool)), LOG_N("leases", berthd->book.held),
+	          LOG_T("why", "schema berth was dropped; what is this runner's is written down again"));
+	pool_recall(&berthd->pool, sql);
+}
+
+static void
+on_recalled(void *arg)
+{
+	struct berthd *berthd = arg;
+
+	book_note_all(&berthd->book);
+}
+
 static const struct registry_events registry_events = {
 	.ready = on_registry_ready, .pulse = on_registry_pulse, .down = on_registry_down, .fenced = on_fenced, .inherit = on_inherit,
+	.recall = on_recall, .recalled = on_recalled,
 };
 
 static struct seal *

@@ -543,6 +543,16 @@ book_serve(struct book *book)
 }
 
 void
+book_note_all(struct book *book)
+{
+	struct lease *lease, *next;
+
+	HASH_ITER(by_id, book->by_id, lease, next)
+		if (lease->state == LEASE_HELD && lease->slot)
+			registry_note_grant(book->registry, lease);
+}
+
+void
 book_slot_failed(struct book *book, struct slot *slot, const struct berth_error *e)
 {
 	struct lease *lease = slot->lease;

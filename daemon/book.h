@@ -93,6 +93,8 @@ void book_told(struct lease *lease);
 
 /* Something may have become possible: grants what can be granted. */
 void book_serve(struct book *book);
+/* Writes every lease that is held down in the registry, which was lost. */
+void book_note_all(struct book *book);
 /* Events of the pool and of redis. */
 void book_slot_failed(struct book *book, struct slot *slot, const struct berth_error *e);
 void book_slot_refused(struct book *book, struct shelf *shelf);

@@ -686,6 +686,33 @@ pool_adopt(struct pool *pool, const char *name, enum slot_kind kind, int64_t fen
 	pump(pool);
 }
 
+/* ---- a lost registry ---- */
+
+static void
+recall_slot(const struct pool *pool, const struct slot *slot, bool first, struct sql *sql)
+{
+	sql_add(sql, "%s(%L, %L, %L, %l, true, %L, %L)",
+	        first ? "INSERT INTO berth.slot (name, runner, kind, fence, built, state, template) VALUES " : ", ",
+	        slot->name, pool->site.runner, slot_kind_word(slot->kind), slot->fence,
+	        slot->state == SLOT_DROPPING ? "dropping" : "ready", slot->shelf ? slot->shelf->key : NULL);
+}
+
+void
+pool_recall(const struct pool *pool, struct sql *sql)
+{
+	const struct slot *slot;
+	bool first = true;
+
+	for (int state = SLOT_FREE; state < SLOT_STATE_COUNT; state++) {
+		TAILQ_FOREACH(slot, &pool->lists[state], link) {
+			recall_slot(pool, slot, first, sql);
+			first = false;
+		}
+	}
+	if (!first)
+		sql_add(sql, " ON CONFLICT (name) DO NOTHING"); /* somebody was quicker: then it is not ours any more */
+}
+
 /* ---- an earlier life ---- */
 
 void

@@ -88,6 +88,8 @@ void pool_resume(struct pool *pool, struct slot *slot);
 /* It is not there (any more), or not to be trusted; `gone`: and there is nothing of it to drop. */
 void pool_disown(struct pool *pool, struct slot *slot, bool gone);
 /* Drops all slots but the held ones, and builds no more. */
+/* INSERTs what is built, if there is something, into a registry that was lost. */
+void pool_recall(const struct pool *pool, struct sql *sql);
 void pool_close(struct pool *pool);
 /* How many slots there are, all states. */
 int pool_size(const struct pool *pool);

@@ -26,13 +26,18 @@
  * the database failed in a third of the cases with `tuple concurrently updated`.
  */
 static const char tables[] =
-	"BEGIN PERFORM pg_advisory_xact_lock(25189, 0);"
+	"DECLARE here text; missing text; BEGIN PERFORM pg_advisory_xact_lock(25189, 0);"
+	" SELECT oid INTO here FROM pg_database WHERE datname = current_database();"
+	" BEGIN SELECT system_identifier || '/' || here INTO here FROM pg_control_system();"
+	"  EXCEPTION WHEN insufficient_privilege THEN NULL; END;"
 	" IF to_regclass('berth.meta') IS NULL THEN"
 	"  IF EXISTS (SELECT FROM pg_namespace WHERE nspname = 'berth') THEN"
 	"   RAISE EXCEPTION 'schema berth exists and is not a registry of berth; rename it'; END IF;"
 	"  CREATE SCHEMA berth;"
 	"  COMMENT ON SCHEMA berth IS 'berth registry';"
-	"  CREATE SEQUENCE berth.fence;"
+	/* what bears a stamp has a fence of a registry that was lost: those of this one are higher */
+	"  EXECUTE 'CREATE SEQUENCE berth.fence START WITH ' || CASE WHEN EXISTS (SELECT FROM pg_shdescription"
+	"   WHERE description LIKE 'berth runner=%') THEN floor(extract(epoch FROM clock_timestamp()) * 1000) ELSE 1 END;"
 	"  CREATE TABLE berth.meta (version int NOT NULL);"
 	"  INSERT INTO berth.meta VALUES (1);"
 	"  CREATE TABLE berth.runner (id text PRIMARY KEY, host text NOT NULL, pid int NOT NULL, uid int NOT NULL,"
@@ -64,9 +69,22 @@ static const char tables[] =
 	"   PRIMARY KEY (key, kind, n), FOREIGN KEY (key, kind) REFERENCES berth.template ON DELETE CASCADE);"
 	"  UPDATE berth.meta SET version = 2;"
 	" END IF;"
-	" IF (SELECT version FROM berth.meta) <> 2 THEN"
-	"  RAISE EXCEPTION 'the registry is of version %, this berthd knows version 2 alone: upgrade the older',"
+	" IF (SELECT version FROM berth.meta) = 2 THEN"
+	"  ALTER TABLE berth.meta ADD COLUMN home text;"
+	"  UPDATE berth.meta SET version = 3, home = here;"
+	" END IF;"
+	" IF (SELECT version FROM berth.meta) IS DISTINCT FROM 3 THEN"
+	"  RAISE EXCEPTION 'the registry is of version %, this berthd knows version 3 alone: upgrade the older',"
 	"   (SELECT version FROM berth.meta); END IF;"
+	" IF (SELECT home FROM berth.meta) IS DISTINCT FROM here THEN"
+	"  RAISE EXCEPTION 'schema berth in database % is a copy of the registry of another one, restored or made with"
+	" TEMPLATE: what it names lives there; DROP SCHEMA berth CASCADE here, and this database has its own',"
+	"   current_database(); END IF;"
+	" SELECT string_agg(t, ', ') INTO missing FROM unnest(ARRAY['fence', 'runner', 'slot', 'lease', 'gate', 'template',"
+	"  'template_part']) t WHERE to_regclass('berth.' || t) IS NULL;"
+	" IF missing IS NOT NULL THEN"
+	"  RAISE EXCEPTION 'the registry is damaged, it has no %: DROP SCHEMA berth CASCADE, and every berthd that runs"
+	" writes down again what is its own', missing; END IF;"
 	" IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'berth_lease') THEN BEGIN"
 	"  CREATE ROLE berth_lease NOLOGIN;"
 	"  EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END; END IF;"
@@ -136,7 +154,34 @@ keep_beat(void *ctx, const PGresult *result, struct berth_error *e)
 		return 0;
 	}
 	registry->fenced = true;
-	return berth_error_set(e, BERTH_STALE, "runner %s was declared dead by another runner", registry->runner);
+	return berth_error_set(e, BERTH_STALE, "runner %s has no row any more: others declared it dead, or somebody removed it",
+	                       registry->runner);
+}
+
+/* ---- a lost registry ---- */
+
+/* Somebody has dropped schema berth. Whoever lives writes down again what is his, under the same fences. */
+static bool
+is_lost(const char *sqlstate)
+{
+	return strcmp(sqlstate, "42P01") == 0; /* undefined_table */
+}
+
+static void
+lose(struct registry *registry)
+{
+	registry->registered = false;
+	registry->recalling = true;
+	registry->steady_since = 0;
+}
+
+static void
+recall(void *ctx, struct sql *sql)
+{
+	const struct registry *registry = ctx;
+
+	if (registry->recalling)
+		registry->events->recall(registry->arg, sql);
 }
 
 /* ---- an earlier life ---- */
@@ -321,7 +366,7 @@ tell_inheritance(struct registry *registry)
 static void
 count_runners(void *ctx, struct sql *sql)
 {
-	sql_add(sql, "SELECT count(*) FROM berth.runner");
+	sql_add(sql, "SELECT count(*), (SELECT version FROM berth.meta) FROM berth.runner");
 }
 
 static int
@@ -329,6 +374,9 @@ keep_runners(void *ctx, const PGresult *result, struct berth_error *e)
 {
 	struct registry *registry = ctx;
 
+	if (flow_cell_int(result, 0, 1) != REGISTRY_VERSION)
+		return berth_error_set(e, BERTH_UNAVAILABLE, "it is of version %s by now, and this berthd knows version %d alone: "
+		                       "upgrade it", flow_cell(result, 0, 1), REGISTRY_VERSION);
 	registry->runners = (int)flow_cell_int(result, 0, 0);
 	return 0;
 }
@@ -336,7 +384,8 @@ keep_runners(void *ctx, const PGresult *result, struct berth_error *e)
 static const struct flow_step enter[] = {
 	{ "create the registry", create_tables, .wait = true },
 	{ "take the lock", take_lock, keep_lock },
-	{ "register", beat, keep_beat, .wait = true },
+	{ "register", beat, keep_beat },
+	{ "write down what is ours", recall, .wait = true },
 	{ "renew the row", renew_row },
 	{ "leave what is not known", leave_unknown },
 	{ "leave the gates", leave_old_gates },
@@ -404,6 +453,8 @@ on_pulse(void *ctx, const struct berth_error *e, const char *sqlstate)
 	bool was_ready = registry->ready;
 
 	if (e) {
+		if (is_lost(sqlstate))
+			lose(registry);
 		failed(registry, e);
 		return;
 	}
@@ -425,10 +476,14 @@ on_entered(void *ctx, const struct berth_error *e, const char *sqlstate)
 {
 	struct registry *registry = ctx;
 
+	bool recalled = !e && registry->recalling;
+
 	if (e)
 		failed(registry, e);
 	else
-		registry->past.write_known = NULL;
+		registry->past.write_known = NULL, registry->recalling = false;
+	if (recalled)
+		registry->events->recalled(registry->arg);
 	if (!e && !registry->leaving)
 		event_active(registry->tick, EV_TIMEOUT, 0); /* the first pulse makes us ready */
 }

@@ -2,7 +2,7 @@
 /*
  * registry: the tables in PostgreSQL (schema berth) that outlive any daemon, and this runner's life in them.
  *
- *     berth.meta    which version the registry is
+ *     berth.meta    which version the registry is, and of which database: a copy of it is refused
  *     berth.fence   the sequence behind every fence
  *     berth.runner  one row a berthd, with its heartbeat; only the database's clock counts
  *     berth.slot    one row a slot, whose it is, its fence, and whether anything was made for it yet
@@ -13,6 +13,9 @@
  * A connection of its own (the keeper) holds this runner's advisory lock (LOCK_CLASS, id). A runner
  * whose lock is free *and* whose heartbeat is older than its grace is dead: PostgreSQL's restart
  * frees every lock at once, so the lock alone proves nothing.
+ *
+ * Who drops schema berth loses the gates and templates in it. Every runner makes the tables again, and writes
+ * down what is its own; what no runner writes down is an orphan that bears a stamp.
  */
 #pragma once
 
@@ -29,7 +32,7 @@ struct pg;
 struct pg_target;
 struct evdns_base;
 
-enum { REGISTRY_VERSION = 2, REGISTRY_LOCK_CLASS = 0x6265 /* "be" */, RUNNER_ID = 6 };
+enum { REGISTRY_VERSION = 3, REGISTRY_LOCK_CLASS = 0x6265 /* "be" */, RUNNER_ID = 6 };
 
 /* What this runner made in an earlier life. */
 struct registry_past {
@@ -45,6 +48,8 @@ struct registry_events {
 	void (*fenced)(void *arg);                /* others declared us dead: touch nothing any more */
 	void (*inherit)(void *arg, const char *name, enum slot_kind kind, int64_t fence);
 	/* a dead runner's slot is ours now, to be dropped; told again until that has begun */
+	void (*recall)(void *arg, struct sql *sql); /* the tables are new: INSERT every slot that is ours, if there is one */
+	void (*recalled)(void *arg);                /* that is committed: note the leases */
 };
 
 struct registry {
@@ -63,6 +68,7 @@ struct registry {
 	bool registered;  /* the row was made once: from now on its absence means that we are fenced */
 	bool locked;      /* the advisory lock is held by the keeper's session */
 	bool fenced;
+	bool recalling;   /* the tables were lost */
 	bool leaving;
 	void (*left)(void *arg);       /* to be signed off; NULL before, and while that is under way */
 	void (*signed_off)(void *arg); /* while that is under way */

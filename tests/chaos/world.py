@@ -8,6 +8,7 @@ import random
 import signal
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
@@ -173,10 +174,8 @@ class World:
         try:
             for one in self.runners:
                 eventually(lambda one=one: self.ready(one), 60, "a lease can be had")
-            eventually(self.nobody, 60, "no lease is left")
-            eventually(self.only_the_living, 60, "what dead runners left is cleared")
-            self.drop_templates()
-            eventually(self.no_orphans, 30, "there are no orphans")
+            for what in (self.nobody, self.only_the_living, self.drop_templates, self.no_orphans):
+                eventually(lambda what=what: asked(what), 60, what.__name__.replace("_", " "))
         except (AssertionError, RuntimeError) as e:
             self.wrong.append(f"leftover: {e}: {e.__cause__ or ''}")
         for one in self.runners:
@@ -194,10 +193,7 @@ class World:
     def ready(self, one: Daemon) -> bool:
         """Not yet: it hears only now that it was declared dead, or has just lost a Redis database."""
         self.tend()
-        try:
-            return bool(one.ready())
-        except (ReplyError, EOFError, OSError) as e:
-            raise AssertionError(str(e)) from None
+        return asked(one.ready)
 
     def nobody(self) -> bool:
         rows = [row for one in self.runners for row in one.client().leases()]
@@ -211,10 +207,13 @@ class World:
         assert not strange, strange
         return True
 
-    def drop_templates(self) -> None:
+    def drop_templates(self) -> bool:
         client = self.runners[0].client()
-        for (key,) in self.pg.sql("SELECT DISTINCT key FROM berth.template"):
+        for (key,) in self.pg.sql("SELECT DISTINCT key FROM berth.template WHERE state <> 'dropping'"):
             client("TEMPLATE", "DROP", key)
+        left = self.pg.sql("SELECT key, kind, state FROM berth.template")
+        assert not left, left
+        return True
 
     def no_orphans(self) -> bool:
         found = self.runners[0].client()("ORPHANS")
@@ -224,9 +223,7 @@ class World:
     def left(self) -> list[str]:
         from harness.daemon import left
 
-        found = left(self.pg, self.redis, 10)
-        found += [f"template {x}" for x in self.pg.sql("SELECT key, kind, state FROM berth.template")]
-        return found + self.processes()
+        return left(self.pg, self.redis, 10) + self.processes()
 
     def processes(self) -> list[str]:
         """Of all that were started here, by the directory in their command line."""
@@ -248,3 +245,11 @@ class World:
         self.redis.close()
 
 
+
+
+def asked(what: Callable[[], object]) -> bool:
+    """What it says; whoever is just going or coming says nothing yet."""
+    try:
+        return bool(what())
+    except (ReplyError, EOFError, OSError, psycopg.OperationalError) as e:
+        raise AssertionError(f"{type(e).__name__}: {e}") from None

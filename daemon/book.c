@@ -108,6 +108,20 @@ find_key(struct book *book, uid_t uid, const char *run, size_t run_len, const ch
 	return lease;
 }
 
+/* Whose schema (or database) that is. */
+static struct lease *
+find_schema(struct book *book, const char *text, size_t len)
+{
+	char name[LIMIT_NAME_BYTES + 1];
+	struct slot *slot;
+
+	if (len >= sizeof name)
+		return NULL;
+	snprintf(name, sizeof name, "%.*s", (int)len, text);
+	slot = pool_find(book->pool, name);
+	return slot && slot->state == SLOT_HELD ? slot->lease : NULL;
+}
+
 struct lease *
 book_find(struct book *book, const char *text, size_t len, uid_t uid, bool privileged, struct berth_error *e)
 {
@@ -118,6 +132,8 @@ book_find(struct book *book, const char *text, size_t len, uid_t uid, bool privi
 		lease = find_key(book, uid, text, (size_t)(slash - text), slash + 1, (size_t)(text + len - slash - 1));
 	else
 		HASH_FIND(by_id, book->by_id, text, len, lease);
+	if (!lease && !slash)
+		lease = find_schema(book, text, len);
 	if (!lease) {
 		berth_error_set(e, BERTH_NOLEASE, "there is no lease %.*s: it was released, has ended, or never was "
 		                "(berth ls shows those that are)", (int)(len > 200 ? 200 : len), text);

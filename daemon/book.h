@@ -69,7 +69,7 @@ struct lease *book_acquire(struct book *book, struct session *session, const str
                            struct berth_error *e);
 /* The lease of (uid, run, worker) that is there already, or NULL. */
 const struct lease *book_peek(struct book *book, const struct book_request *request);
-/* By id or "run/worker" of that uid: NOLEASE, or DENIED when it is another uid's and this one is not
+/* By id, "run/worker" of that uid, or the name of its schema: NOLEASE, or DENIED when it is another uid's and this one is not
  * privileged. */
 struct lease *book_find(struct book *book, const char *text, size_t len, uid_t uid, bool privileged,
                         struct berth_error *e);

@@ -196,6 +196,8 @@ may_drop(struct orphan *o, const struct orphans_ask *ask)
 bool
 orphan_judge(struct orphan *o, const struct orphans_ask *ask)
 {
+	if (ask->empty && o->kind != ORPHAN_SCHEMA)
+		return false;
 	o->class = classify(o, ask);
 	if (o->class == ORPHAN_LIVE || (ask->older_ms >= 0 && o->age_ms < ask->older_ms))
 		return false;

@@ -37,7 +37,8 @@ enum orphan_class {
 };
 
 #define ORPHAN_ACTIONS(X) \
-	X(NONE, "none") X(WOULD_DROP, "would-drop") X(DROPPED, "dropped") X(DROPPING, "dropping") X(KEPT, "kept")
+	X(NONE, "none") X(WOULD_DROP, "would-drop") X(DROPPED, "dropped") X(DROPPING, "dropping") X(EMPTIED, "emptied") \
+	X(KEPT, "kept")
 
 /* DROPPING: some of it is gone, the rest goes when it is asked for again. */
 enum orphan_action {
@@ -85,6 +86,7 @@ struct orphans_ask {
 	char like[256];    /* SQL's pattern of names; "" for any */
 	bool foreign;
 	bool sessions;     /* end the sessions that are in the way */
+	bool empty;        /* schemas alone: what is in one goes, itself, its owner and rights stay */
 	bool brief;        /* do not find out how large it is: that takes longer than all else */
 	enum orphan_kind after_kind; /* go on behind this one … */
 	char after[LIMIT_NAME_BYTES + 1]; /* … of this name; "" begins */

@@ -29,7 +29,7 @@ struct orphan_drop {
 	struct flow flow;
 	const struct slot_site *site;
 	struct orphan *orphan;
-	bool end_sessions;
+	bool end_sessions, empty;
 	int64_t until;
 	orphan_drop_done *done;
 	void *arg;
@@ -259,6 +259,16 @@ static const char drop_doomed[] =
 	"  IF victim IS NOT NULL THEN EXECUTE format('DROP %s %s CASCADE', kind, victim); END IF;"
 	" END LOOP;";
 
+/* What can only be named by its kind (a collation, an operator, a text search configuration), one by one. */
+static const char drop_rest[] =
+	" LOOP SELECT o.type, o.identity INTO kind, victim FROM pg_depend d"
+	"  CROSS JOIN LATERAL pg_identify_object(d.classid, d.objid, 0) o"
+	"  WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = nsp::regnamespace AND d.deptype = 'n' LIMIT 1;"
+	" EXIT WHEN NOT FOUND;"
+	" EXECUTE format('DROP %s %s CASCADE', CASE kind WHEN 'statistics object' THEN 'STATISTICS'"
+	"  WHEN 'aggregate' THEN 'ROUTINE' WHEN 'function' THEN 'ROUTINE' WHEN 'procedure' THEN 'ROUTINE' ELSE kind END, victim);"
+	" END LOOP;";
+
 /* All that is left, or as much as the budget allows (one thing at least). */
 static void
 add_schema_batch(struct sql *body, const struct orphan_drop *drop)
@@ -284,6 +294,10 @@ add_schema_batch(struct sql *body, const struct orphan_drop *drop)
 	sql_add(body,
 	        " IF words IS NOT NULL THEN classes := some_classes; objects := some_objects; END IF; END IF;");
 	sql_add(body, "%s IF words IS NOT NULL THEN%s ELSE", victims, drop_doomed);
+	if (drop->empty) {
+		sql_add(body, "%s END IF;", drop_rest);
+		return;
+	}
 	sql_add(body,
 	        " EXECUTE format('DROP SCHEMA %%I CASCADE', nsp);"
 	        " IF EXISTS (SELECT FROM pg_namespace WHERE oid = %l) THEN RAISE EXCEPTION"
@@ -317,7 +331,10 @@ look_again(void *ctx, struct sql *sql)
 {
 	const struct orphan_drop *drop = ctx;
 
-	if (drop->orphan->kind == ORPHAN_SCHEMA)
+	if (drop->orphan->kind == ORPHAN_SCHEMA && drop->empty)
+		sql_add(sql, "SELECT FROM pg_depend WHERE refclassid = 'pg_namespace'::regclass AND refobjid = %l AND deptype = 'n'"
+		             " LIMIT 1", drop->orphan->oid);
+	else if (drop->orphan->kind == ORPHAN_SCHEMA)
 		sql_add(sql, "SELECT FROM pg_namespace WHERE oid = %l", drop->orphan->oid);
 }
 
@@ -497,7 +514,7 @@ on_dropped(void *ctx, const struct berth_error *e, const char *sqlstate)
 	if (e) {
 		failed(drop, e, sqlstate);
 	} else if (!drop->is_there) {
-		finish(drop, ORPHAN_DROPPED, NULL);
+		finish(drop, drop->empty ? ORPHAN_EMPTIED : ORPHAN_DROPPED, NULL);
 	} else if (clock_now() < drop->until) {
 		run(drop, drop_steps, on_dropped);
 	} else {
@@ -518,7 +535,7 @@ on_kicked(void *ctx, const struct berth_error *e, const char *sqlstate)
 }
 
 void
-orphan_drop_start(const struct slot_site *site, struct orphan *orphan, bool with_sessions, int64_t until,
+orphan_drop_start(const struct slot_site *site, struct orphan *orphan, const struct orphans_ask *ask, int64_t until,
                   orphan_drop_done *done, void *arg)
 {
 	struct orphan_drop *drop = calloc(1, sizeof *drop);
@@ -526,10 +543,10 @@ orphan_drop_start(const struct slot_site *site, struct orphan *orphan, bool with
 	if (!drop)
 		abort();
 	*drop = (struct orphan_drop){
-		.site = site, .orphan = orphan, .end_sessions = with_sessions, .until = until, .done = done, .arg = arg,
+		.site = site, .orphan = orphan, .end_sessions = ask->sessions, .empty = ask->empty, .until = until, .done = done, .arg = arg,
 		.budget = LOCKS_AT_ONCE,
 	};
-	if (with_sessions || orphan->prepared)
+	if (ask->sessions || orphan->prepared)
 		run(drop, kick_steps, on_kicked);
 	else
 		run(drop, drop_steps, on_dropped);

@@ -87,7 +87,7 @@ drop_more(struct search *search)
 			continue;
 		search->running++;
 		search->kind = orphan->kind;
-		orphan_drop_start(&search->site, orphan, search->ask.sessions, search->until, on_dropped, search);
+		orphan_drop_start(&search->site, orphan, &search->ask, search->until, on_dropped, search);
 	}
 	if (search->running == 0)
 		finish(search);

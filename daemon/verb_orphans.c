@@ -81,7 +81,7 @@ on_done(void *arg, const struct orphan *list, int count, const struct berth_erro
 
 /* ---- the question ---- */
 
-enum { OLDER, LIKE, FOREIGN, SESSIONS, BRIEF, AFTER, COUNT, OPTIONS };
+enum { OLDER, LIKE, FOREIGN, SESSIONS, EMPTY, BRIEF, AFTER, COUNT, OPTIONS };
 
 /* "kind/name" of the last row that is known. */
 static int
@@ -121,6 +121,7 @@ read_ask(const struct request *request, struct orphans_ask *ask, struct berth_er
 		[LIKE]     = { "LIKE", OPTION_TEXT, .most = sizeof ask->like - 1 },
 		[FOREIGN]  = { "FOREIGN", OPTION_FLAG },
 		[SESSIONS] = { "SESSIONS", OPTION_FLAG },
+		[EMPTY]    = { "EMPTY", OPTION_FLAG },
 		[BRIEF]    = { "BRIEF", OPTION_FLAG },
 		[AFTER]    = { "AFTER", OPTION_TEXT, .most = LIMIT_LABEL_BYTES },
 		[COUNT]    = { "COUNT", OPTION_NUMBER, .least = 1, .greatest = ORPHANS_MOST },
@@ -137,6 +138,7 @@ read_ask(const struct request *request, struct orphans_ask *ask, struct berth_er
 	strcpy(ask->like, options[LIKE].text);
 	ask->foreign = options[FOREIGN].said;
 	ask->sessions = options[SESSIONS].said;
+	ask->empty = options[EMPTY].said;
 	ask->brief = options[BRIEF].said || ask->what == ORPHANS_DROP;
 	ask->count = options[COUNT].said ? (int)options[COUNT].number
 	                                 : ask->what == ORPHANS_DROP ? DROP_COUNT : ORPHANS_MOST;

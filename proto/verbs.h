@@ -46,8 +46,8 @@ enum verb_flags {
 	  "ENTER key [RETRY] [WAIT ms] [FENCE n] | DONE key fence | FAIL key fence message [STATUS n] | "     \
 	  "FORGET key | LIST",                                                                      \
 	  "The gate: exactly one runs, the others learn the outcome")                               \
-	X(orphans,  "ORPHANS",  1, 15, VERB_SLOW,                                                   \
-	  "[LIST | DROP [DRYRUN]] [OLDER ms] [LIKE pattern] [FOREIGN] [SESSIONS] [BRIEF] "            \
+	X(orphans,  "ORPHANS",  1, 16, VERB_SLOW,                                                   \
+	  "[LIST | DROP [DRYRUN]] [OLDER ms] [LIKE pattern] [FOREIGN] [SESSIONS] [EMPTY] [BRIEF] "    \
 	  "[AFTER kind/name] [COUNT n]",                                                            \
 	  "What nobody who lives owns, in PostgreSQL and Redis; drop it")                           \
 	X(doctor,   "DOCTOR",   1,  1, VERB_READ | VERB_SLOW, "",                                   \

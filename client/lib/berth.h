@@ -177,7 +177,7 @@ void berth_set_timeout(struct berth_client *c, int timeout_ms);
  */
 int berth_acquire(struct berth_client *c, const char *worker, const struct berth_options *options,
                   struct berth_lease **ret, struct berth_error *e);
-/* Below, `id` is a lease's id or "run/worker" of the caller's user; unknown ones are NOLEASE. */
+/* Below, `id` is a lease's id, "run/worker" of the caller's user, or a lease's schema; unknown: NOLEASE. */
 
 /* The lease as it is now, or once it is held or builds, within `wait_ms` (BERTH_WAIT_FOREVER). */
 int berth_lease_get(struct berth_client *c, const char *id, long long wait_ms,

@@ -6,6 +6,7 @@ from __future__ import annotations
 from types import ModuleType
 
 from bench.figures import (
+    buried,
     crowd,
     enums,
     fill,
@@ -13,6 +14,7 @@ from bench.figures import (
     hostile,
     idle,
     killed,
+    leak,
     memory,
     metrics,
     orphans,
@@ -33,6 +35,8 @@ FIGURES: dict[str, ModuleType] = {
     "metrics": metrics,
     "start": start,
     "killed": killed,
+    "buried": buried,
+    "leak": leak,
     "orphans": orphans,
     "enums": enums,
     "gate": gate,
@@ -46,6 +50,8 @@ FIGURES: dict[str, ModuleType] = {
 # Those that `run GROUP` takes; without a word, the first group.
 GROUPS: dict[str, list[str]] = {
     "leases": ["ping", "warm", "crowd", "sustained", "memory", "metrics", "start", "killed", "orphans"],
+    "runners": ["buried"],
+    "leak": ["leak"],
     "enums": ["enums", "gate"],
     "templates": ["reset", "fill", "suite"],
     "service": ["idle", "hostile"],

@@ -127,18 +127,22 @@ keep_lock(void *ctx, const PGresult *result, struct berth_error *e)
 	return 0;
 }
 
+/* Somebody newer may have changed it under us. */
+#define VERSION "(SELECT version FROM berth.meta)"
+
 static void
 beat(void *ctx, struct sql *sql)
 {
 	const struct registry *registry = ctx;
 
 	if (registry->registered)
-		sql_add(sql, "UPDATE berth.runner SET heartbeat = clock_timestamp() WHERE id = %L RETURNING heartbeat",
+		sql_add(sql, "UPDATE berth.runner SET heartbeat = clock_timestamp() WHERE id = %L RETURNING heartbeat, "
+		        VERSION,
 		        registry->runner);
 	else
 		sql_add(sql,
 		        "INSERT INTO berth.runner (id, host, pid, uid, version, grace)"
-		        " VALUES (%L, %L, %d, %d, %L, '%d ms') ON CONFLICT (id) DO NOTHING RETURNING heartbeat",
+		        " VALUES (%L, %L, %d, %d, %L, '%d ms') ON CONFLICT (id) DO NOTHING RETURNING heartbeat, " VERSION,
 		        registry->runner, registry->host, (int)getpid(), (int)getuid(), BERTH_VERSION,
 		        registry->config->runner_grace_ms);
 }
@@ -151,7 +155,10 @@ keep_beat(void *ctx, const PGresult *result, struct berth_error *e)
 	if (PQntuples(result) == 1) {
 		registry->registered = true;
 		snprintf(registry->heartbeat, sizeof registry->heartbeat, "%s", flow_cell(result, 0, 0));
-		return 0;
+		if (flow_cell_int(result, 0, 1) == REGISTRY_VERSION)
+			return 0;
+		return berth_error_set(e, BERTH_UNAVAILABLE, "it is of version %s by now, and this berthd knows version %d alone: "
+		                       "upgrade it", flow_cell(result, 0, 1), REGISTRY_VERSION);
 	}
 	registry->fenced = true;
 	return berth_error_set(e, BERTH_STALE, "runner %s has no row any more: others declared it dead, or somebody removed it",
@@ -366,7 +373,7 @@ tell_inheritance(struct registry *registry)
 static void
 count_runners(void *ctx, struct sql *sql)
 {
-	sql_add(sql, "SELECT count(*), (SELECT version FROM berth.meta) FROM berth.runner");
+	sql_add(sql, "SELECT count(*) FROM berth.runner");
 }
 
 static int
@@ -374,9 +381,6 @@ keep_runners(void *ctx, const PGresult *result, struct berth_error *e)
 {
 	struct registry *registry = ctx;
 
-	if (flow_cell_int(result, 0, 1) != REGISTRY_VERSION)
-		return berth_error_set(e, BERTH_UNAVAILABLE, "it is of version %s by now, and this berthd knows version %d alone: "
-		                       "upgrade it", flow_cell(result, 0, 1), REGISTRY_VERSION);
 	registry->runners = (int)flow_cell_int(result, 0, 0);
 	return 0;
 }

@@ -90,7 +90,9 @@ class Chaos:
         self.settle()
 
     def listen(self, seconds: float) -> None:
-        ready: list[Connection] = wait([h.reports for h in self.hands], max(0.0, min(seconds, 0.05)))
+        ready: list[Connection] = wait(
+            [h.reports for h in self.hands], max(0.0, min(seconds, 0.05))
+        )
         for hand in [h for h in self.hands if h.reports in ready]:
             if not hand.heard(self.count, self.wrong, self.refused):
                 self.wrong.append(f"a worker ended by itself: {hand.process.exitcode}")

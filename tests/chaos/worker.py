@@ -95,7 +95,9 @@ class Holder:
             except psycopg.errors.UndefinedTable:
                 self.still_held()
                 if last:
-                    raise Wrong(f"{self.me} is gone from {self.lease.schema}, which is held") from None
+                    raise Wrong(
+                        f"{self.me} is gone from {self.lease.schema}, which is held"
+                    ) from None
         raise AssertionError
 
     # -- the Redis database

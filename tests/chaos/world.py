@@ -89,7 +89,9 @@ class World:
     def hurt_postgres(self) -> None:
         if self.frozen(self.pg):
             return
-        how = self.dice.choices(["freeze", "backend", "crash", "kill", "restart"], [4, 4, 2, 1, 1])[0]
+        how = self.dice.choices(["freeze", "backend", "crash", "kill", "restart"], [4, 4, 2, 1, 1])[
+            0
+        ]
         if how == "freeze":
             self.pg.pause()
             self.freeze(self.pg, self.short())
@@ -162,7 +164,9 @@ class World:
             if one.running():
                 continue
             if one.process.returncode != FENCED:
-                self.wrong.append(f"berthd ended with {one.process.returncode}:\n{one.log.tail(30)}")
+                self.wrong.append(
+                    f"berthd ended with {one.process.returncode}:\n{one.log.tail(30)}"
+                )
             self.count["runners fenced"] += 1
             self.start(one)
 
@@ -186,7 +190,11 @@ class World:
         """What each runner has complained of last."""
         said = []
         for one in self.runners:
-            bad = [x for x in one.log.text().splitlines() if " level=warn " in x or " level=error " in x]
+            bad = [
+                x
+                for x in one.log.text().splitlines()
+                if " level=warn " in x or " level=error " in x
+            ]
             said += [f"-- {one.socket}", *bad[-lines:]]
         return "\n".join(said)
 
@@ -209,7 +217,9 @@ class World:
 
     def drop_templates(self) -> bool:
         client = self.runners[0].client()
-        for (key,) in self.pg.sql("SELECT DISTINCT key FROM berth.template WHERE state <> 'dropping'"):
+        for (key,) in self.pg.sql(
+            "SELECT DISTINCT key FROM berth.template WHERE state <> 'dropping'"
+        ):
             client("TEMPLATE", "DROP", key)
         left = self.pg.sql("SELECT key, kind, state FROM berth.template")
         assert not left, left
@@ -243,8 +253,6 @@ class World:
                 one.kill()
         self.pg.close()
         self.redis.close()
-
-
 
 
 def asked(what: Callable[[], object]) -> bool:

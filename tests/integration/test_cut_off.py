@@ -51,7 +51,19 @@ class Network:
         self.here, self.there = f"{net}.1", f"{net}.2"
         self.inside = ["nsenter", f"--net=/proc/{self.holder.pid}/ns/net"]
         eventually(lambda: self._ns(self.holder.pid) != self._ns(os.getpid()))
-        run("ip", "link", "add", self.end, "type", "veth", "peer", "name", "eth0", "netns", self.holder.pid)
+        run(
+            "ip",
+            "link",
+            "add",
+            self.end,
+            "type",
+            "veth",
+            "peer",
+            "name",
+            "eth0",
+            "netns",
+            self.holder.pid,
+        )
         run("ip", "addr", "add", f"{self.here}/30", "dev", self.end)
         run("ip", "link", "set", self.end, "up")
         run(*self.inside, "ip", "addr", "add", f"{self.there}/30", "dev", "eth0")
@@ -170,13 +182,18 @@ def test_the_clocks_of_the_runners_do_not_matter(make_daemon):
     if b"__asan_init" in places.BERTHD.read_bytes():
         pytest.skip("ASan and libfaketime both want to be loaded first")
     early, late = (
-        make_daemon(env={"LD_PRELOAD": str(FAKETIME), "FAKETIME": by, "DONT_FAKE_MONOTONIC": "1"}, **QUICK)
+        make_daemon(
+            env={"LD_PRELOAD": str(FAKETIME), "FAKETIME": by, "DONT_FAKE_MONOTONIC": "1"}, **QUICK
+        )
         for by in ("-1d", "+1d")
     )
     leases = [one.client().acquire("gw0") for one in (early, late)]
     for one in (early, late):
         assert str(FAKETIME) in Path(f"/proc/{one.pid}/maps").read_text()
-    stays(lambda: not any(buried(early.pg, runner_of(x)) for x in leases), 1.5 * QUICK["runner_grace_ms"] / 1000)
+    stays(
+        lambda: not any(buried(early.pg, runner_of(x)) for x in leases),
+        1.5 * QUICK["runner_grace_ms"] / 1000,
+    )
     late.kill()
     eventually(lambda: cleared(early.pg, early.redis, runner_of(leases[1])), 20)
     assert early.sql(leases[0]).execute("SELECT current_schema").fetchone() == (leases[0].schema,)

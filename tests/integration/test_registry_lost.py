@@ -48,7 +48,9 @@ def why_not(daemon, *words) -> str:
 
 def written(pg, lease) -> bool:
     there = "SELECT 1 FROM berth.slot s JOIN berth.lease l ON l.slot = s.name WHERE l.id = %s AND s.fence = %s"
-    return bool(pg.one("SELECT to_regclass('berth.lease')") and pg.sql(there, lease.lease, lease.fence))
+    return bool(
+        pg.one("SELECT to_regclass('berth.lease')") and pg.sql(there, lease.lease, lease.fence)
+    )
 
 
 def usable(daemon, lease) -> bool:
@@ -76,14 +78,16 @@ def test_every_runner_writes_down_again_what_is_its_own(start, hurt_pg):
     for _, lease in leases:
         eventually(lambda lease=lease: written(hurt_pg, lease), 20)
     assert one.log.has(event="registry.lost") and other.log.has(event="registry.lost")
-    new = one.client().acquire("gw9", wait=20000)
+    assert one.client().acquire("gw9", wait=20000).state == "held"
     highest = max(lease.fence for _, lease in leases)
     assert hurt_pg.one("SELECT nextval('berth.fence')") > highest
     with pytest.raises(ReplyError, match="INUSE"):
         other.client()("ACQUIRE", "gw8", "NAME", "test_exact", "WAIT", "5000")
     client = one.client()
     found = eventually(lambda: [x for x in orphans(client) if x.name == dead.schema], 20)
-    assert {x["class"] for x in found} == {"stamped"} and {x.runner for x in found} == {runner_of(dead)}
+    assert {x["class"] for x in found} == {"stamped"} and {x.runner for x in found} == {
+        runner_of(dead)
+    }
     dropped = {}
 
     def dropped_at_last() -> bool:
@@ -127,7 +131,9 @@ def test_rows_that_are_deleted_are_nobodys_and_are_not_dropped_by_anybody(start,
     assert one.process.wait(20) == 75 and one.log.has(event="runner.fenced")
     stays(lambda: hurt_pg.schema_exists(lease.schema), 1)
     eventually(lambda: runner_of(lease) not in str(other.redis.left()), 20)
-    hurt_pg.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s", lease.role)
+    hurt_pg.sql(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s", lease.role
+    )
 
     def gone() -> bool:
         all_orphans(other.client(), "DROP")

@@ -297,7 +297,9 @@ def test_a_database_is_called_one(project, fake):
 
 
 @pytest.mark.parametrize("forget", [False, True])
-def test_a_daemon_that_is_started_again_goes_on_with_the_lease_or_has_lost_it(project, fake, forget):
+def test_a_daemon_that_is_started_again_goes_on_with_the_lease_or_has_lost_it(
+    project, fake, forget
+):
     fake.on["RESTART"] = lambda args: fake.restart(forget)
     project.write(
         "test_one.py",

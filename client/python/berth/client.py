@@ -7,7 +7,7 @@ import math
 import os
 import time
 from collections.abc import Iterable, Mapping
-from typing import Any, Callable, Union
+from typing import Callable, Union
 
 from berth.connection import Connection
 from berth.errors import (
@@ -77,9 +77,10 @@ class Client(Connection):
     A context manager: leaving it closes the connection. Threads may share a client; they take
     turns. A child that was forked may not use it: UnreachableError.
 
-    When the daemon is started again the client comes back by itself, within `reattach` seconds, also
-    when nobody asks it for anything: it attaches its leases to the new daemon, by their fences, and
-    makes the request that was interrupted again. What is `lost` then is told to `on_lost`.
+    When the daemon is started again the client comes back by itself, within `reattach` seconds,
+    also when nobody asks it for anything: it attaches its leases to the new daemon, by their
+    fences, and makes the request that was interrupted again. What is `lost` then is told to
+    `on_lost`.
     """
 
     def __enter__(self) -> Client:
@@ -335,7 +336,9 @@ class Client(Connection):
         Returns what each came to. Raises for the first that failed; the others are made all the
         same.
         """
-        requests = [encode("ENUM", "ENSURE", name, *_texts(labels)) for name, labels in enums.items()]
+        requests = [
+            encode("ENUM", "ENSURE", name, *_texts(labels)) for name, labels in enums.items()
+        ]
         replies = self._pipeline(requests, _ENUM_WAIT)
         for reply in replies:
             if isinstance(reply, BerthError):

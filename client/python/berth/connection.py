@@ -33,10 +33,10 @@ class _Broken(Exception):
 class Connection:
     """One socket to berthd at a time; what hangs on it is attached again when it breaks.
 
-    Threads may share it; they take turns. A thread of its own watches the socket while leases hang on
-    it, so that they come back also when nobody asks for anything; it stands still while this process
-    forks. A child that was forked may not use it: it drops its copy at once, so that it does not keep
-    the leases alive. The socket is closed when a program is executed.
+    Threads may share it; they take turns. A thread of its own watches the socket while leases hang
+    on it, so that they come back also when nobody asks for anything; it stands still while this
+    process forks. A child that was forked may not use it: it drops its copy at once, so that it
+    does not keep the leases alive. The socket is closed when a program is executed.
     """
 
     def __init__(self, path: str, timeout: float, resp: int, reattach: float) -> None:
@@ -94,7 +94,9 @@ class Connection:
         """
         reply = self._pipeline([encode(*args)], wait)[0]
         if isinstance(reply, NoLeaseError) and not self.lost.keys().isdisjoint(map(str, args)):
-            raise NoLeaseError(f"{reply} (berthd was started again, and the lease did not outlive it)")
+            raise NoLeaseError(
+                f"{reply} (berthd was started again, and the lease did not outlive it)"
+            )
         if isinstance(reply, BerthError):
             raise reply
         return reply
@@ -113,7 +115,7 @@ class Connection:
 
     @contextlib.contextmanager
     def _turn(self) -> Iterator[None]:
-        """This thread's turn: what a reply says of a lease is known before anybody else's begins."""
+        """This thread's turn: what a reply says of a lease is known before the next begins."""
         if os.getpid() != self._pid:
             raise UnreachableError(
                 "this connection belongs to the parent process; open another one"
@@ -177,7 +179,7 @@ class Connection:
         return reply
 
     def _pauses(self) -> Iterator[float]:
-        """What to wait before each attempt: ever longer, and not all workers of a suite at once."""
+        """What to wait before each attempt: ever longer, and not all workers at once."""
         until = time.monotonic() + self.reattach
         pause = 0.0
         while time.monotonic() < until:
@@ -185,7 +187,7 @@ class Connection:
             pause = min(max(pause * 2, _FIRST_PAUSE), _LONGEST_PAUSE)
 
     def _come_back(self, why: str, pauses: Iterator[float], wait: Wait) -> None:
-        """A new socket on which everything held is attached; else the connection is closed for good."""
+        """A new socket on which everything held is attached; else it is closed for good."""
         last = why
         for pause in pauses:
             if wait(pause) or self._closed:
@@ -238,8 +240,8 @@ def _sleep(seconds: float) -> bool:
     return False
 
 
-# -- forks: a child's copy of a connection would keep its parent's leases alive, and a thread of ours
-# is a warning of Python's to whoever forks -----------------------------------------------------------
+# -- forks: a child's copy of a connection would keep its parent's leases alive, and whoever forks
+# with a thread of ours is warned by Python --------------------------------------------------------
 
 _open_connections: weakref.WeakSet[Connection] = weakref.WeakSet()
 _stood_still: list[Connection] = []

@@ -31,6 +31,8 @@ def encode(value) -> bytes:
     """A reply in RESP2."""
     if isinstance(value, Refusal):
         return f"-{value}\r\n".encode()
+    if value in ("OK", "PONG"):
+        return f"+{value}\r\n".encode()
     if value is None:
         return b"$-1\r\n"
     if isinstance(value, int):
@@ -110,7 +112,10 @@ class FakeBerthd:
         with sock, sock.makefile("rb") as stream:
             try:
                 while header := stream.readline():
-                    words = [self._word(stream) for _ in range(int(header[1:]))]
+                    if header.startswith(b"*"):
+                        words = [self._word(stream) for _ in range(int(header[1:]))]
+                    else:
+                        words = header.decode().split()  # inline, as `berth run` asks
                     sock.sendall(encode(self._answer(words, sock)))
             except OSError:
                 pass

@@ -23,6 +23,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="Take a lease from berthd in each worker and set its environment.",
     )
     group.addoption(
+        "--berth=private",  # a word of its own, so that --berth does not swallow a path behind it
+        dest="berth_private",
+        action="store_true",
+        default=False,
+        help="The same with a PostgreSQL, a Redis and a berthd that are started for this session.",
+    )
+    group.addoption(
         "--berth-socket",
         metavar="PATH",
         default=None,
@@ -89,7 +96,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(hookwrapper=True, tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, None, None]:
     """Before any conftest file, and before the plugins that load settings (pytest-django)."""
-    if early_config.known_args_namespace.berth or early_config.getini("berth"):
+    options = early_config.known_args_namespace
+    if options.berth or options.berth_private or early_config.getini("berth"):
         _start(early_config)
     yield
 

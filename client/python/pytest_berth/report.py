@@ -14,7 +14,7 @@ from pytest_berth.settings import Settings
 
 _WAYS_OUT = """\
 Ways out:
-  berth run -- pytest ...       private servers for this run alone
+  --berth=private               private servers for this run alone (or: berth run -- pytest ...)
   berthd                        a daemon, on the servers its berth.conf names
   --berth-socket PATH           or BERTH_SOCKET, if it listens elsewhere
   -o berth=false                or no --berth: do without"""

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -23,6 +24,7 @@ _BOOLEANS = {"true": True, "yes": True, "on": True, "1": True} | {
 
 @dataclass(frozen=True)
 class Settings:
+    private: bool
     socket: str | None
     kind: str | None
     redis: str | None
@@ -46,7 +48,8 @@ def settings_of(config: pytest.Config) -> Settings:
     options = config.known_args_namespace
     kind = _one_of(config, "berth_kind", _KINDS)
     return Settings(
-        socket=_socket(options.berth_socket),
+        private=options.berth_private,
+        socket=_socket(options),
         kind=kind,
         redis=_one_of(config, "berth_redis", _REDIS),
         name=_name(options.berth_name or config.getini("berth_name")),
@@ -60,7 +63,13 @@ def settings_of(config: pytest.Config) -> Settings:
     )
 
 
-def _socket(given: str | None) -> str | None:
+def _socket(options: Any) -> str | None:
+    given: str | None = options.berth_socket
+    if given and options.berth_private:
+        raise pytest.UsageError(
+            "berth: --berth=private starts a daemon of its own, and --berth-socket names one; "
+            "one of them is to go"
+        )
     return os.path.abspath(given) if given else None
 
 

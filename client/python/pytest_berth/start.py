@@ -18,6 +18,12 @@ def start(config: pytest.Config) -> Holder | Nowhere:
     if role is Role.SHOWS:
         return Nowhere(settings)
     plugins = config.pluginmanager
+    if settings.private and role is not Role.WORKER:
+        from pytest_berth.private import Servers
+
+        servers = Servers()
+        config.add_cleanup(servers.close)
+        plugins.register(servers, "berth-servers")
     if plugins.hasplugin("django") and not plugins.is_blocked("berth-django"):
         from pytest_berth import django_reuse
 

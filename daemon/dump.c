@@ -188,7 +188,8 @@ static void
 spawn(struct dump *dump, const struct pg_target *target, const char *schema, const char *section)
 {
 	char only[128], part[32];
-	const char *const argv[] = { dump->program, "--schema-only", "--no-owner", "--no-password", part, only, NULL };
+	const char *const argv[] = { dump->program, "--schema-only", "--no-owner", "--no-password",
+		                       "--lock-wait-timeout=5000", part, only, NULL };
 	struct child_config config = { .path = dump->program, .argv = argv, .input = "", .directory = "/" };
 
 	snprintf(only, sizeof only, "--schema=\"%s\"", schema);

@@ -2,6 +2,7 @@
 /* Sessions are found again by their id: they may close while the server thinks. */
 #include "daemon/inquiry.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "daemon/berthd.h"
@@ -48,8 +49,8 @@ on_done(void *ctx, const struct berth_error *e, const char *sqlstate)
 }
 
 void
-inquire(struct session *session, void (*question)(void *ctx, struct sql *sql),
-        void (*reply)(struct session *session, const PGresult *result))
+inquire_about(struct session *session, const char *about, void (*question)(void *ctx, struct sql *sql),
+              void (*reply)(struct session *session, const PGresult *result))
 {
 	struct berthd *berthd = session->berthd;
 	struct berth_error e;
@@ -63,7 +64,15 @@ inquire(struct session *session, void (*question)(void *ctx, struct sql *sql),
 	if (!inquiry)
 		abort();
 	*inquiry = (struct inquiry){ .berthd = berthd, .session = session->id, .ask = question, .reply = reply };
+	snprintf(inquiry->about, sizeof inquiry->about, "%s", about);
 	inquiry->flow = (struct flow){ .steps = steps, .subject = "the question", .ctx = inquiry, .done = on_done };
 	session_suspend(session);
 	pg_run(&berthd->pg, &inquiry->flow);
+}
+
+void
+inquire(struct session *session, void (*question)(void *ctx, struct sql *sql),
+        void (*reply)(struct session *session, const PGresult *result))
+{
+	inquire_about(session, "", question, reply);
 }

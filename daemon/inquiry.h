@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "daemon/pg/flow.h"
+#include "proto/limits.h"
 
 struct berthd;
 struct session;
@@ -14,6 +15,7 @@ struct inquiry {
 	struct flow flow;
 	struct berthd *berthd;
 	uint64_t session;
+	char about[LIMIT_NAME_BYTES + 1];
 	void (*ask)(void *ctx, struct sql *sql); /* ctx is the inquiry */
 	void (*reply)(struct session *session, const PGresult *result);
 };
@@ -22,3 +24,6 @@ struct inquiry {
  * PostgreSQL is away. */
 void inquire(struct session *session, void (*ask)(void *ctx, struct sql *sql),
              void (*reply)(struct session *session, const PGresult *result));
+/* The same with inquiry->about, a copy of `about`, for `ask` to read. */
+void inquire_about(struct session *session, const char *about, void (*ask)(void *ctx, struct sql *sql),
+                   void (*reply)(struct session *session, const PGresult *result));

@@ -11,6 +11,7 @@
 #include "daemon/base/metrics.h"
 #include "daemon/baseline.h"
 #include "daemon/book.h"
+#include "daemon/diff.h"
 #include "daemon/image.h"
 #include "daemon/image_take.h"
 #include "daemon/lease.h"
@@ -32,9 +33,9 @@ struct restore {
 	struct lease *lease;      /* NULL once it has ended */
 	struct slot *slot;        /* talked to */
 	struct image_take *take;
-	bool baseline;
+	enum restore_kind kind;
 	int under_way;
-	struct reset_result result;
+	struct restore_result result;
 	struct berth_error error;
 	struct restore_asker *askers;
 	struct event *end;        /* it is over, in the next turn of the loop */
@@ -74,9 +75,11 @@ on_end(evutil_socket_t fd, short what, void *arg)
 	pool_talk_end(restore->site->pool, restore->slot);
 	while ((asker = restore->askers)) {
 		restore->askers = asker->next;
-		asker->done(asker->arg, failed || restore->baseline ? NULL : &restore->result, failed ? &restore->error : NULL);
+		asker->done(asker->arg, failed ? NULL : &restore->result, failed ? &restore->error : NULL);
 		free(asker);
 	}
+	diff_free(restore->result.diff);
+	image_unref(restore->result.image);
 	event_free(restore->end);
 	free(restore);
 }
@@ -91,14 +94,14 @@ one_is_through(struct restore *restore, const struct berth_error *e)
 }
 
 static struct restore *
-restore_new(const struct restore_site *site, struct lease *lease)
+restore_new(const struct restore_site *site, struct lease *lease, enum restore_kind kind)
 {
 	struct restore *restore = calloc(1, sizeof *restore);
 
 	if (!restore)
 		abort();
 	assert(lease->state == LEASE_HELD && !lease->seal && !lease->restore);
-	*restore = (struct restore){ .site = site, .lease = lease, .slot = lease->slot };
+	*restore = (struct restore){ .site = site, .lease = lease, .slot = lease->slot, .kind = kind, .under_way = 1 };
 	restore->end = event_new(site->base, -1, 0, on_end, restore);
 	if (!restore->end)
 		abort();
@@ -115,7 +118,7 @@ on_reset(void *arg, const struct reset_result *result, const struct berth_error 
 	struct restore *restore = arg;
 
 	if (result)
-		restore->result = *result;
+		restore->result.reset = *result;
 	one_is_through(restore, e);
 }
 
@@ -128,9 +131,10 @@ on_flushed(void *arg, const struct berth_error *e)
 void
 restore_start(const struct restore_site *site, struct lease *lease, bool force)
 {
-	struct restore *restore = restore_new(site, lease);
+	struct restore *restore = restore_new(site, lease, RESTORE_RESET);
 
-	restore->under_way = lease->redis ? 2 : 1;
+	if (lease->redis)
+		restore->under_way++;
 	if (lease->redis)
 		redis_slot_flush(site->redis, lease->redis, on_flushed, restore);
 	if (restore->slot->kind == SLOT_SCHEMA)
@@ -168,15 +172,72 @@ on_taken(void *arg, struct image *image, const struct berth_error *e)
 	image_unref(image);
 }
 
+static void
+take(struct restore *restore, image_take_done *done)
+{
+	slot_open_guest(restore->site->slots, restore->slot);
+	restore->take = image_take_start(restore->site->slots, restore->slot->guest, restore->slot, false, done, restore);
+}
+
 void
 restore_baseline_start(const struct restore_site *site, struct lease *lease)
 {
-	struct restore *restore = restore_new(site, lease);
+	take(restore_new(site, lease, RESTORE_BASELINE), on_taken);
+}
 
-	restore->baseline = true;
-	restore->under_way = 1;
-	slot_open_guest(site->slots, restore->slot);
-	restore->take = image_take_start(site->slots, restore->slot->guest, restore->slot, false, on_taken, restore);
+/* ---- DIFF ---- */
+
+static void
+on_diff(void *arg, struct diff *diff, const struct berth_error *e)
+{
+	struct restore *restore = arg;
+
+	restore->result.diff = diff;
+	one_is_through(restore, e);
+}
+
+void
+restore_diff_start(const struct restore_site *site, struct lease *lease)
+{
+	struct restore *restore = restore_new(site, lease, RESTORE_DIFF);
+
+	diff_start(site->slots, restore->slot, on_diff, restore);
+}
+
+/* ---- COPY ---- */
+
+static void
+on_image(void *arg, struct image *image, const struct berth_error *e)
+{
+	struct restore *restore = arg;
+
+	restore->result.image = image;
+	slot_close_guest(restore->slot); /* image_take has changed its search_path */
+	one_is_through(restore, e);
+}
+
+void
+restore_image_start(const struct restore_site *site, struct lease *lease)
+{
+	take(restore_new(site, lease, RESTORE_IMAGE), on_image);
+}
+
+static void
+on_filled(void *arg, struct slot *slot, const struct berth_error *e)
+{
+	struct restore *restore = arg;
+
+	if (!e && restore->lease)
+		book_changed(restore->lease);
+	one_is_through(restore, e);
+}
+
+void
+restore_fill_start(const struct restore_site *site, struct lease *lease, struct image *image)
+{
+	struct restore *restore = restore_new(site, lease, RESTORE_FILL);
+
+	slot_fill_start(site->slots, restore->slot, image, on_filled, restore);
 }
 
 /* ---- */
@@ -192,10 +253,22 @@ restore_join(struct restore *restore, restore_done *done, void *arg)
 	restore->askers = asker;
 }
 
-bool
-restore_is_baseline(const struct restore *restore)
+enum restore_kind
+restore_kind(const struct restore *restore)
 {
-	return restore->baseline;
+	return restore->kind;
+}
+
+const char *
+restore_words(enum restore_kind kind)
+{
+	static const char *const words[] = {
+#define X(kind, words) [kind] = (words),
+		RESTORES(X)
+#undef X
+	};
+
+	return words[kind];
 }
 
 void

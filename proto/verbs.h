@@ -33,6 +33,12 @@ enum verb_flags {
 	  "Bind a lease to this connection too")                                                    \
 	X(baseline, "BASELINE", 2,  2, VERB_LEASE | VERB_SLOW, "id",                                \
 	  "From now on RESET brings back what is in the lease's schema now")                        \
+	X(diff,     "DIFF",     2,  2, VERB_READ | VERB_LEASE | VERB_SLOW, "id",                    \
+	  "The tables of a lease's schema that hold something else than its baseline")              \
+	X(leaks,    "LEAKS",    2,  2, VERB_READ | VERB_LEASE | VERB_SLOW, "id",                    \
+	  "What a lease's role has outside of its schema: objects, sessions, locks")                \
+	X(copy,     "COPY",     3,  3, VERB_LEASE | VERB_SLOW, "id to",                             \
+	  "Fill the schema of another lease, which is empty, with what is in this one's")           \
 	X(template, "TEMPLATE", 2,  4, VERB_SLOW, "SEAL lease | ABORT lease [message] | LIST | DROP key", \
 	  "Templates: seal what a builder has migrated, give up, list, drop")                       \
 	X(leases,   "LEASES",   1,  5, VERB_READ, "[RUN id] [UID n]",                               \

@@ -34,7 +34,7 @@ from berth.errors import (
 from berth.fingerprint import template_key
 from berth.gate import Gate, GateRow, SharedEnum
 from berth.lease import Lease, LeaseRow, Waiting
-from berth.template import Reset, SealedTemplate, TemplateRow
+from berth.template import Leak, Reset, SealedTemplate, TableDiff, TemplateRow
 
 __version__ = "0.1.0"
 
@@ -49,6 +49,7 @@ __all__ = [
     "Gate",
     "GateRow",
     "InUseError",
+    "Leak",
     "Lease",
     "LeaseRow",
     "LimitError",
@@ -63,6 +64,7 @@ __all__ = [
     "SealedTemplate",
     "SharedEnum",
     "StaleError",
+    "TableDiff",
     "TemplateRow",
     "UnavailableError",
     "UnreachableError",

@@ -20,7 +20,7 @@ from berth.errors import (
 from berth.gate import Gate, GateRow, SharedEnum, enum_from, gate_from, run_once, shortened
 from berth.lease import Lease, LeaseRow, Waiting, as_list, as_map, lease_from, row_from
 from berth.resp import Argument, encode
-from berth.template import Reset, SealedTemplate, TemplateRow, build
+from berth.template import Leak, Reset, SealedTemplate, TableDiff, TemplateRow, build
 
 #: A lease, or its id, or ``run/worker``.
 LeaseId = Union[Lease, Waiting, str]
@@ -274,6 +274,19 @@ class Client(Connection):
     def baseline(self, lease: LeaseId) -> None:
         """From now on reset() brings back what is in the schema now. Not for databases."""
         self.command("BASELINE", _id(lease), wait=_SLOT_WAIT)
+
+    def diff(self, lease: LeaseId) -> list[TableDiff]:
+        """The tables of the schema that hold something else than its baseline; what is committed."""
+        rows = self.command("DIFF", _id(lease), wait=_SLOT_WAIT)
+        return [row_from(TableDiff, row) for row in as_list(rows)]
+
+    def leaks(self, lease: LeaseId) -> list[Leak]:
+        """What the lease's role has outside of its schema, and its sessions and locks."""
+        return [row_from(Leak, row) for row in as_list(self.command("LEAKS", _id(lease)))]
+
+    def copy(self, lease: LeaseId, to: LeaseId) -> None:
+        """Fills the schema of `to`, a lease without a template, with what is committed in this one."""
+        self.command("COPY", _id(lease), _id(to), wait=_SLOT_WAIT)
 
     # -- templates -----------------------------------------------------------------------------
 

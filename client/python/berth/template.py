@@ -72,6 +72,34 @@ class Reset:
     """Microseconds that it took."""
 
 
+@dataclass(frozen=True)
+class TableDiff:
+    """One row of ``DIFF``: a table that holds something else than the baseline."""
+
+    table: str
+    """As SQL writes it, quoted where it must be, without the schema."""
+    rows_then: int | None
+    """None: there was no such table."""
+    rows_now: int | None
+    """None: there is no such table any more."""
+    written: int
+    """How many of the rows that are there now the baseline did not write."""
+
+
+@dataclass(frozen=True)
+class Leak:
+    """One row of ``LEAKS``: something that a lease's role has outside of its schema, or holds on to."""
+
+    kind: str
+    """"object", "prepared" (a transaction), "advisory" (a lock) or "session"."""
+    what: str
+    """Its name or key; of a session its last query."""
+    pid: int | None
+    """Of the session, or of the one that has the lock."""
+    state: str | None
+    """Of a session, as in pg_stat_activity: "idle", "idle in transaction", "active", …"""
+
+
 def build(client: Client, lease: Lease, fn: Callable[[Lease], object]) -> None:
     """Calls `fn` and seals; aborts when that fails, with a message unless it was interrupted."""
     try:

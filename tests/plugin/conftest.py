@@ -18,6 +18,10 @@ from fake_berthd import FakeBerthd
 from harness import places
 from harness.wait import SLOW
 
+#: Plugins that are at hand and of no use to the projects; loading them is a third of what starting a
+#: pytest, or a worker, costs.
+OTHERS = ("anyio", "django", "hypothesispytest", "timeout")
+
 #: The Python whose pytest and xdist run the projects; by default the one that runs this.
 PYTHON = os.environ.get("BERTH_PLUGIN_PYTHON", sys.executable)
 
@@ -80,6 +84,7 @@ class Project:
         self.path = path
         self.env: dict[str, str] = {}
         self.options: list[str] = []
+        self.without = set(OTHERS)
         (path / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n")
 
     def write(self, name: str, text: str) -> None:
@@ -91,7 +96,8 @@ class Project:
         self.write("pytest.ini", "[pytest]\nfilterwarnings = error\n" + textwrap.dedent(text))
 
     def command(self, *args) -> list[str]:
-        return [PYTHON, "-m", "pytest", "-p", "no:cacheprovider", *self.options, *map(str, args)]
+        without = [f"-pno:{name}" for name in ("cacheprovider", *sorted(self.without))]
+        return [PYTHON, "-m", "pytest", *without, *self.options, *map(str, args)]
 
     def environment(self) -> dict[str, str]:
         """The environment without what this test run put into it."""

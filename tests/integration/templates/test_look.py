@@ -76,7 +76,7 @@ def test_what_a_role_has_elsewhere_is_seen(house, client, bare):
                 ("advisory", "42", None), ("advisory", "1, 2", None),
                 ("session", "SELECT pg_advisory_lock(42), pg_advisory_lock(1, 2)", "idle"),
             }  # fmt: skip
-        run_sql(bare.dsn, "ROLLBACK PREPARED 'look-1'; DROP TABLE public.stray; DROP TYPE public.kind")
+        run_sql(bare.dsn, "ROLLBACK PREPARED 'look-1'", "DROP TABLE public.stray; DROP TYPE public.kind")
     finally:
         house.pg.sql(f"REVOKE ALL ON SCHEMA public FROM {bare.role}")
     assert leaks() == set()

@@ -131,6 +131,7 @@ def daemon(daemon):
 @pytest.fixture
 def suite(project, daemon):
     pytest.importorskip("pytest_django")
+    project.without.discard("django")
     project.env["BERTH_SOCKET"] = str(daemon.socket)
     project.options.append("--berth")
     project.ini(INI)

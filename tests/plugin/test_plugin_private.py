@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 from pathlib import Path
@@ -127,3 +128,14 @@ def test_what_runs_no_test_starts_nothing(project):
     project.env["PATH"] = os.path.dirname(PYTHON)
 
     assert project.run("--collect-only", "-q").status == 0
+
+
+def test_what_is_kept_keeps_its_servers(project):
+    project.write("test_it.py", TESTS + "    test_fails = lambda berth_lease: 1 / 0\n")
+
+    result = project.run("--berth-keep")
+
+    dsn = re.search(r"^  psql '(.*)'$", result.out, re.MULTILINE)[1]
+    assert subprocess.check_output(["psql", "-AtXc", "SELECT 1", dsn], env=project.env) == b"1\n"
+    os.kill(int(re.search(r"kill (\d+) ends them sooner", result.out)[1]), signal.SIGTERM)
+    eventually(lambda: left(sockets(project)) == [], 30)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import berth
-from pytest_berth import enums, environment, report
+from pytest_berth import enums, environment, private, record, report
 from pytest_berth.role import distributes_after_all, word
 from pytest_berth.settings import Settings
 
@@ -53,6 +53,10 @@ class Controller(Nowhere):
                 "berth: xdist was to distribute, and after the conftest files were loaded it was "
                 "not any more; say -n 0, for now there is no lease that they could have seen"
             )
+        if self.settings.report:
+            config.pluginmanager.register(
+                record.Recorder(self.settings.report, self.tally), "berth-recorder"
+            )
 
     def pytest_report_header(self) -> list[str]:
         return [f"berth: {self.daemon}"]
@@ -80,6 +84,7 @@ class Controller(Nowhere):
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         self.tally.show(terminalreporter)
+        private.stay_for(self.tally, self.settings, terminalreporter)
 
     def _lease_of(self, node: Any) -> berth.Lease | None:
         """The worker's lease, from the daemon: a worker has no words of its own this early."""

@@ -13,7 +13,7 @@ from typing import Any, Callable
 import pytest
 
 import berth
-from pytest_berth import command, enums, environment, report
+from pytest_berth import command, enums, environment, private, report
 from pytest_berth.resets import Resets
 from pytest_berth.role import distributes_after_all, own_run, word
 from pytest_berth.settings import Settings
@@ -49,6 +49,11 @@ class Holder:
         except BaseException:
             self.close()
             raise
+
+    @property
+    def leases(self) -> list[berth.Lease]:
+        """The worker's own, and those for further databases."""
+        return [self.lease, *self._further]
 
     # -- taking it -----------------------------------------------------------------------------
 
@@ -186,6 +191,7 @@ class Holder:
         if not self.in_xdist and distributes_after_all(config):
             self.close()  # some plugin turned xdist on: the workers take their own
             return
+        self._register_reporters(config)
         from pytest_berth import migration
 
         config.pluginmanager.register(self.resets, "berth-resets")
@@ -195,18 +201,40 @@ class Holder:
 
             config.pluginmanager.register(django.Lender(self), "berth-django")
 
+    def _register_reporters(self, config: pytest.Config) -> None:
+        """Those that were asked for."""
+        assert self._client is not None
+        settings, plugins = self._settings, config.pluginmanager
+        if settings.leaks != "never":
+            from pytest_berth.leaks import Leaks
+
+            plugins.register(Leaks(self, self._client, settings.leaks), "berth-leaks")
+        if settings.keep is not None:
+            from pytest_berth.keep import Keeper
+
+            plugins.register(Keeper(self, self._client, settings.keep), "berth-keeper")
+        if settings.report and not self.in_xdist:
+            from pytest_berth.record import Recorder
+
+            plugins.register(Recorder(settings.report, self.tally), "berth-recorder")
+
     def pytest_report_header(self) -> list[str]:
         return [report.line(self.lease)]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         self.tally.lost(self.worker, self._lost())
-        output: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
+        self.publish(session.config)
+
+    def publish(self, config: pytest.Config) -> None:
+        """What the controller is told when this worker ends."""
+        output: dict[str, Any] | None = getattr(config, "workeroutput", None)
         if output is not None:
             output["berth"] = self.tally.as_dict()
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         self.tally.show(terminalreporter)
+        private.stay_for(self.tally, self._settings, terminalreporter)
 
     def _lost(self) -> str:
         """Why the lease is no longer what it was, or nothing."""
@@ -226,7 +254,7 @@ class Holder:
         if client is not None and hasattr(self, "lease"):
             client.timeout, client.reattach = _RELEASE_TIMEOUT, 0.0
             with contextlib.suppress(berth.BerthError):
-                for lease in (self.lease, *self._further):
+                for lease in self.leases:
                     client.release(lease)
         if client is not None:
             client.close()

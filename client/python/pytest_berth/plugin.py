@@ -41,6 +41,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=None,
         help="Ask for exactly this schema name, as test_{worker} (default: the daemon's choice).",
     )
+    group.addoption(
+        "--berth-keep",
+        metavar="DURATION",
+        nargs="?",
+        const="10m",
+        default=None,
+        help="Keep the state in which a test fails for a look, as 90s, 10m (default) or 2h, and show "
+        "which tables differ.",
+    )
+    group.addoption(
+        "--berth-report",
+        metavar="FILE",
+        nargs="?",
+        const="berth-report.json",
+        default=None,
+        help="Write each test's resets, waits and leaks to a file as JSON (default: "
+        "berth-report.json), and into the properties of JUnit files.",
+    )
     parser.addini("berth", "As --berth.", type="bool", default=False)
     parser.addini("berth_name", "As --berth-name.", default="")
     parser.addini("berth_kind", "What to lease: schema (default) or database.", default="")
@@ -86,6 +104,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="",
     )
     parser.addini(
+        "berth_leaks",
+        "When to look for what was left outside of the lease: after each test, once at the end of "
+        "the session (default), or never.",
+        default="",
+    )
+    parser.addini(
         "berth_baseline",
         "What session-scoped fixtures make is part of the baseline: true or false (default: where "
         "there are resets and no template).",
@@ -94,18 +118,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.hookimpl(hookwrapper=True, tryfirst=True)
-def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, None, None]:
+def pytest_load_initial_conftests(
+    early_config: pytest.Config, args: list[str]
+) -> Generator[None, None, None]:
     """Before any conftest file, and before the plugins that load settings (pytest-django)."""
     options = early_config.known_args_namespace
     if options.berth or options.berth_private or early_config.getini("berth"):
-        _start(early_config)
+        _start(early_config, args)
     yield
 
 
-def _start(config: pytest.Config) -> None:
+def _start(config: pytest.Config, args: list[str]) -> None:
     from pytest_berth.start import start
 
-    part = start(config)
+    part = start(config, args)
     config.add_cleanup(part.close)
     config.pluginmanager.register(part, "berth-part")
 

@@ -15,8 +15,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from pytest_berth.report import Tally
+    from pytest_berth.settings import Settings
 
 #: Says where, and waits; then stays for as many seconds as it was told, or none.
 _HOLD = 'printf "%s\\n" "$BERTH_SOCKET"; exec >&-; read -r stay; exec sleep "${stay:-0}"'
@@ -58,7 +63,7 @@ class Servers:
 
     @property
     def pid(self) -> int:
-        """Of the process whose end ends them."""
+        """Of the process whose end is theirs."""
         return self._process.pid
 
     def stay(self, seconds: float) -> None:
@@ -120,6 +125,17 @@ class Servers:
         """A forked child would keep it from seeing our end."""
         if self._process.stdin is not None:
             self._process.stdin.close()
+
+
+def stay_for(tally: Tally, settings: Settings, reporter: pytest.TerminalReporter) -> None:
+    """Servers of this session's own stay as long as a state that is kept in them."""
+    servers: object | None = reporter.config.pluginmanager.get_plugin("berth-servers")
+    if isinstance(servers, Servers) and tally.has_kept and settings.keep and not servers.theirs:
+        servers.stay(settings.keep)
+        reporter.write_line(
+            f"berth: the private servers stay for {settings.keep:g} s with what is kept; "
+            f"kill {servers.pid} ends them sooner"
+        )
 
 
 def _program() -> str:

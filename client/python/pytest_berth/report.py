@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pytest
@@ -59,6 +59,8 @@ class Tally:
         self._resets = 0
         self._resets_us = 0
         self._rebuilds = 0
+        self._leaks: list[tuple[str, str]] = []
+        self._kept: list[tuple[str, str]] = []
 
     def add(self, worker: str, wait_ms: float = 0.0) -> None:
         self._waits[worker] = wait_ms
@@ -71,10 +73,23 @@ class Tally:
         """`how` is "built" (the template, for all), "reused" (it) or "own" (its schema alone)."""
         self._migrated[worker] = (how, seconds)
 
-    def count_reset(self, done: berth.Reset) -> None:
-        self._resets += 1
-        self._resets_us += done.us
-        self._rebuilds += done.rebuilt
+    def count_resets(self, done: Iterable[berth.Reset]) -> None:
+        for one in done:
+            self._resets += 1
+            self._resets_us += one.us
+            self._rebuilds += one.rebuilt
+
+    def leaked(self, who: str, what: Iterable[str]) -> None:
+        """`who` is a test, or a worker where it is not known which of its tests it was."""
+        self._leaks += [(who, one) for one in what]
+
+    def kept(self, test: str, lease: str) -> None:
+        """The state in which the test failed is a lease of its own."""
+        self._kept.append((test, lease))
+
+    @property
+    def has_kept(self) -> bool:
+        return bool(self._kept)
 
     def as_dict(self) -> dict[str, Any]:
         """In the plain values that xdist carries."""
@@ -83,6 +98,28 @@ class Tally:
             "lost": dict(self._lost),
             "migrated": dict(self._migrated),
             "resets": (self._resets, self._resets_us, self._rebuilds),
+            "leaks": list(self._leaks),
+            "kept": list(self._kept),
+        }
+
+    def as_report(self) -> dict[str, Any]:
+        """For --berth-report."""
+        return {
+            "leases": [
+                {
+                    "worker": worker,
+                    "wait_ms": round(wait, 3),
+                    "lost": self._lost.get(worker),
+                    "migrated": self._migrated.get(worker, (None, 0))[0],
+                    "migrated_seconds": round(self._migrated.get(worker, (None, 0))[1], 3),
+                }
+                for worker, wait in sorted(self._waits.items())
+            ],
+            "resets": self._resets,
+            "resets_ms": self._resets_us / 1000,
+            "rebuilds": self._rebuilds,
+            "leaks": [{"by": who, "what": what} for who, what in self._leaks],
+            "kept": [{"test": test, "lease": lease} for test, lease in self._kept],
         }
 
     def merge(self, other: Mapping[str, Any] | None) -> None:
@@ -94,6 +131,8 @@ class Tally:
             self._resets += resets
             self._resets_us += us
             self._rebuilds += rebuilds
+            self._leaks += [(who, what) for who, what in other["leaks"]]
+            self._kept += [(test, lease) for test, lease in other["kept"]]
 
     def _line(self) -> str:
         parts = [_counted(len(self._waits), "lease"), f"wait {max(self._waits.values()):.0f} ms"]
@@ -103,6 +142,10 @@ class Tally:
             parts.append(f"{_counted(self._resets, 'reset')} ({each:.1f} ms each)")
         if self._rebuilds:
             parts.append(_counted(self._rebuilds, "rebuild"))
+        if self._leaks:
+            parts.append(_counted(len(self._leaks), "leak"))
+        if self._kept:
+            parts.append(f"{_counted(len(self._kept), 'state')} kept")
         return "berth: " + ", ".join(parts)
 
     def _migrations(self) -> list[str]:
@@ -125,6 +168,10 @@ class Tally:
                 f"berth: {worker} lost its lease before the end, its results mean little: {why}",
                 yellow=True,
             )
+        for who, what in self._leaks:
+            reporter.write_line(f"berth: left outside of its lease by {who}: {what}", yellow=True)
+        if any("::" not in who for who, _ in self._leaks):
+            reporter.write_line("berth: with -o berth_leaks=test this names the test", yellow=True)
 
 
 def _counted(count: int, noun: str) -> str:

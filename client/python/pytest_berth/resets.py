@@ -43,6 +43,8 @@ class Resets:
         self._resets = False
         self._baseline = settings.baseline
         self._may_declare = lease.kind == "schema"
+        self._noted = settings.report is not None
+        """Whether each test's resets are noted in its properties."""
         self._tally = tally
         self._clean: pytest.Item | None = None
         """The test at hand, if it has begun clean."""
@@ -83,6 +85,12 @@ class Resets:
         self._pending = True
         self._declare()
 
+    def origin(self, lease: berth.Lease) -> str:
+        """What a reset would bring back, for people."""
+        if self._declared:
+            return "the baseline"
+        return "the template" if lease.template else "an empty schema"
+
     # -- what pytest calls ---------------------------------------------------------------------
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
@@ -120,7 +128,7 @@ class Resets:
 
     def _begin_clean(self, item: pytest.Item) -> None:
         if self._declared or not self._wanted:
-            self._reset(item.nodeid)
+            self._reset(item)
         self._untouched = True
         self._clean = item
 
@@ -140,11 +148,18 @@ class Resets:
         self._pending = False
         self._declared = True
 
-    def _reset(self, test: str) -> None:
+    def _reset(self, item: pytest.Item) -> None:
         self.prepare()
-        until = time.monotonic() + (_LESS if self._busy else _PATIENCE)
-        for lease in self._leases:
-            self._tally.count_reset(self._reset_one(lease, test, until))
+        began = time.monotonic()
+        until = began + (_LESS if self._busy else _PATIENCE)
+        done = [self._reset_one(lease, item.nodeid, until) for lease in self._leases]
+        self._tally.count_resets(done)
+        if self._noted:
+            item.user_properties += [
+                ("berth_reset_ms", round((time.monotonic() - began) * 1000, 3)),
+                ("berth_reset_rows", sum(one.rows for one in done)),
+                ("berth_rebuilt", sum(one.rebuilt for one in done)),
+            ]
         self._busy = False
 
     def _reset_one(self, lease: berth.Lease, test: str, until: float) -> berth.Reset:
@@ -188,12 +203,12 @@ def _unit(item: pytest.Item, scope: str) -> pytest.Item | pytest.Collector | Non
         return None
     if scope == "session":
         return item.session
-    if scope == "class" or (scope == "test" and _in_one_transaction(item)):
+    if scope == "class" or (scope == "test" and in_one_transaction(item)):
         return item.getparent(pytest.Class) or item
     return (item.getparent(pytest.Module) if scope == "module" else None) or item
 
 
-def _in_one_transaction(item: pytest.Item) -> bool:
+def in_one_transaction(item: pytest.Item) -> bool:
     """Whether its class is one from its first test to its last: it cannot be reset in between."""
     django, cls = sys.modules.get("django.test"), getattr(item, "cls", None)
     return django is not None and cls is not None and issubclass(cls, django.TestCase)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,8 +15,10 @@ from pytest_berth import enums, environment
 from pytest_berth.role import word
 from pytest_berth.template import Recipe, recipe_of
 
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 _KINDS = ("schema", "database")
 _REDIS = ("acl", "index", "private", "none")
+_LEAKS = ("test", "session", "never")
 _RESETS = ("test", "class", "module", "session", "never")
 _BOOLEANS = {"true": True, "yes": True, "on": True, "1": True} | {
     "false": False, "no": False, "off": False, "0": False, "": None
@@ -36,6 +39,10 @@ class Settings:
     reset: str
     baseline: bool | None
     """None: where it is of use."""
+    leaks: str
+    keep: float | None
+    """Seconds, or None: what a test has failed with is not kept."""
+    report: str | None
     label: str
 
     def name_for(self, run: str, worker: str) -> str | None:
@@ -43,9 +50,10 @@ class Settings:
         return self.name.format(run=run, worker=worker) or None
 
 
-def settings_of(config: pytest.Config) -> Settings:
+def settings_of(config: pytest.Config, args: list[str]) -> Settings:
     """Raises pytest.UsageError for what cannot be followed."""
     options = config.known_args_namespace
+    _refuse_to_swallow(args)
     kind = _one_of(config, "berth_kind", _KINDS)
     return Settings(
         private=options.berth_private,
@@ -59,6 +67,9 @@ def settings_of(config: pytest.Config) -> Settings:
         template=recipe_of(config, kind),
         reset=_one_of(config, "berth_reset", _RESETS) or "never",
         baseline=_baseline(config, kind),
+        leaks=_one_of(config, "berth_leaks", _LEAKS) or ("test" if options.berth_report else "session"),
+        keep=_duration(options.berth_keep),
+        report=options.berth_report,
         label="pytest " + word(config.rootpath.name, 200),
     )
 
@@ -71,6 +82,28 @@ def _socket(options: Any) -> str | None:
             "one of them is to go"
         )
     return os.path.abspath(given) if given else None
+
+
+def _refuse_to_swallow(args: list[str]) -> None:
+    """An option whose value may be left out takes the next word for it: a path, most likely."""
+    for option, word in zip(args, args[1:]):
+        if option in ("--berth-keep", "--berth-report") and not word.startswith("-"):
+            raise pytest.UsageError(
+                f"berth: does {word} belong to {option}? Write {option}={word}, or put {option} "
+                "behind it"
+            )
+
+
+def _duration(text: str | None) -> float | None:
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|h|)", text)
+    seconds = float(match[1]) * _SECONDS[match[2]] if match else 0
+    if not seconds:
+        raise pytest.UsageError(
+            f"berth: --berth-keep={text}: it is a duration such as 90s, 10m or 2h"
+        )
+    return seconds
 
 
 def _one_of(config: pytest.Config, key: str, words: tuple[str, ...]) -> str | None:

@@ -11,9 +11,9 @@ from pytest_berth.role import Role, role_of, worker_input
 from pytest_berth.settings import settings_of
 
 
-def start(config: pytest.Config) -> Holder | Nowhere:
+def start(config: pytest.Config, args: list[str]) -> Holder | Nowhere:
     """Takes the lease, or says who takes it. Raises pytest.UsageError."""
-    settings = settings_of(config)
+    settings = settings_of(config, args)
     role = role_of(config)
     if role is Role.SHOWS:
         return Nowhere(settings)

@@ -90,7 +90,7 @@ def test_a_failure_is_kept_and_all_is_reported(suite, daemon):
     tests = {test["test"].partition("::")[2]: test for test in report["tests"]}
     assert [t["outcome"] for t in tests.values()] == ["passed", "failed", "passed", "passed"]
     assert {t["worker"] for t in tests.values()} == {"gw0"}
-    assert tests["test_comes_after_it"]["reset_rows"] == 1
+    assert tests["test_comes_after_it"]["reset_rows"] > 0
     assert "reset_ms" not in tests["test_passes"]
     assert "large object 4711" in tests["test_leaves_something"]["leaks"]
     assert len(report["leaks"]) == 3 and report["kept"][0]["lease"] == release[2]

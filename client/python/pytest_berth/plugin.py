@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -198,3 +198,55 @@ def berth_enums(
 def berth_clean(request: pytest.FixtureRequest, pytestconfig: pytest.Config) -> None:
     """This test begins with its lease as it was when it was new, or as the baseline has it."""
     holder_of(pytestconfig).resets.clean(request.node)
+
+
+@pytest.fixture
+def berth_psycopg(berth_lease: berth.Lease) -> Generator[Any, None, None]:
+    """A psycopg connection in a transaction that is rolled back when the test ends."""
+    from pytest_berth import rollback
+
+    with rollback.psycopg(berth_lease) as connection:
+        yield connection
+
+
+@pytest.fixture
+async def berth_async_psycopg(berth_lease: berth.Lease) -> AsyncGenerator[Any, None]:
+    """An async psycopg connection in a transaction that is rolled back when the test ends."""
+    from pytest_berth import rollback
+
+    async with rollback.async_psycopg(berth_lease) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="session")
+def berth_engine(berth_lease: berth.Lease) -> Any:
+    """The SQLAlchemy Engine of berth_session; override it to return the application's own."""
+    from pytest_berth import rollback
+
+    return rollback.engine(berth_lease)
+
+
+@pytest.fixture
+def berth_session(berth_engine: Any) -> Generator[Any, None, None]:
+    """A SQLAlchemy Session, all of whose commits are rolled back when the test ends."""
+    from pytest_berth import rollback
+
+    with rollback.session(berth_engine) as session:
+        yield session
+
+
+@pytest.fixture(scope="session")
+def berth_async_engine(berth_lease: berth.Lease) -> Any:
+    """The AsyncEngine of berth_async_session; override it to return the application's own."""
+    from pytest_berth import rollback
+
+    return rollback.async_engine(berth_lease)
+
+
+@pytest.fixture
+async def berth_async_session(berth_async_engine: Any) -> AsyncGenerator[Any, None]:
+    """A SQLAlchemy AsyncSession, all of whose commits are rolled back when the test ends."""
+    from pytest_berth import rollback
+
+    async with rollback.async_session(berth_async_engine) as session:
+        yield session

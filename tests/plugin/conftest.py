@@ -22,6 +22,9 @@ from harness.wait import SLOW
 #: pytest, or a worker, costs.
 OTHERS = ("anyio", "django", "hypothesispytest", "timeout")
 
+#: Plugins that would have their say in every suite, so they are kept aside (tests/requirements-aside.txt).
+ASIDE = Path(sys.prefix) / "aside"
+
 #: The Python whose pytest and xdist run the projects; by default the one that runs this.
 PYTHON = os.environ.get("BERTH_PLUGIN_PYTHON", sys.executable)
 
@@ -103,6 +106,13 @@ class Project:
         """The environment without what this test run put into it."""
         ours = re.compile(r"(BERTH|PG|PYTEST|PYTHON|DATABASE_URL|REDIS_URL|XDG_RUNTIME_DIR)")
         return {k: v for k, v in os.environ.items() if not ours.match(k)} | self.env
+
+    def take_from_aside(self, plugin: str) -> None:
+        """Runs with this one of the plugins that are kept aside."""
+        if not ASIDE.exists():
+            pytest.skip(f"there is no {ASIDE}; ./dev makes it")
+        self.env["PYTHONPATH"] = str(ASIDE)
+        self.without |= {"asyncio", "env"} - {plugin}
 
     def popen(self, *args, **kw) -> subprocess.Popen:
         return subprocess.Popen(

@@ -107,6 +107,42 @@ def test_settings_of_libpq_that_lead_past_the_lease_are_removed(project, fake):
     assert shown(project)["PGOPTIONS"] == "-c jit=off"
 
 
+@pytest.mark.parametrize("count", ["0", "1"])
+def test_others_that_set_variables_do_not_lead_past_the_lease(project, fake, count):
+    """pytest-env at the same time, python-dotenv when a conftest asks, pydantic-settings at last."""
+    project.take_from_aside("env")
+    project.ini("env =\n    DATABASE_URL=postgresql://env/shared\n    MODE=env\n    D:PGHOST=env\n")
+    project.write(".env", "DATABASE_URL=postgresql://dotenv/shared\nMODE=dotenv\nONLY=dotenv\n")
+    project.write(
+        "conftest.py",
+        """
+        from dotenv import load_dotenv
+        from pydantic_settings import BaseSettings
+
+        load_dotenv(".env")
+
+        class Settings(BaseSettings, env_file=".env", extra="ignore"):
+            database_url: str
+            mode: str
+            only: str
+        """,
+    )
+    project.write(
+        "test_it.py",
+        """
+        import os
+        from conftest import Settings
+
+        def test_settings(berth_lease):
+            settings = Settings()
+            assert settings.database_url == os.environ["DATABASE_URL"] == berth_lease.dsn
+            assert (settings.mode, settings.only) == ("env", "dotenv")
+            assert os.environ["PGHOST"] == berth_lease.host
+        """,
+    )
+    project.run("-n", count).passed(1)
+
+
 def test_the_environment_is_as_before_when_pytest_returns(project, fake):
     project.write("test_nothing.py", "def test_nothing(): pass\n")
     project.write(

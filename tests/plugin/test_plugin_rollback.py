@@ -3,13 +3,7 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
-
-#: pytest-asyncio has its say in every suite where it is installed, so it is kept aside (see ./dev).
-ASYNCIO = Path(sys.prefix) / "asyncio"
 
 CONFTEST = """
     import psycopg
@@ -109,9 +103,7 @@ def test_what_a_test_commits_is_gone_after_it(suite):
 
 @pytest.mark.parametrize("mode", ["auto", "strict"])
 def test_under_pytest_asyncio_too(suite, mode):
-    if not ASYNCIO.exists():
-        pytest.skip(f"there is no pytest-asyncio in {ASYNCIO}")
-    suite.env["PYTHONPATH"] = str(ASYNCIO)
+    suite.take_from_aside("asyncio")
     suite.ini(f"asyncio_mode = {mode}\nasyncio_default_fixture_loop_scope = function\n")
     suite.write("test_async.py", ASYNC.replace("PLUGIN", "asyncio"))
     if mode == "strict":

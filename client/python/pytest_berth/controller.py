@@ -25,9 +25,12 @@ class Nowhere:
         table = {k: v for k, v in settings.env.items() if k not in environment.OF_A_LEASE}
         socket = settings.socket or berth.socket_paths()[0]
         fields = environment.fields_of(environment.NOWHERE, socket)
-        self.before: Mapping[str, str | None] = environment.apply(
-            environment.changes(table, fields)
-        )
+        self._variables = environment.changes(table, fields)
+        self.before: Mapping[str, str | None] = environment.apply(self._variables)
+
+    def set_environment(self) -> None:
+        """Once more, for others may have set the same."""
+        environment.apply(self._variables)
 
     def close(self) -> None:
         """Restores the environment. May be repeated."""

@@ -43,7 +43,8 @@ class Holder:
             client = self._client = report.connect(settings)
             client.on_lost = self._say_lost
             self.lease = self._acquire(client, given.get("berth_template_key"))
-            before = environment.apply(self._variables(client, self.lease))
+            self._variables = self._variables_of(client, self.lease)
+            before = environment.apply(self._variables)
             self._before = {**before, **self._before}
             self.resets = Resets(client, self.lease, settings, self.tally)
         except BaseException:
@@ -130,7 +131,11 @@ class Holder:
                     f"(pid {row.pid}); give each session its own --testrunuid"
                 )
 
-    def _variables(self, client: berth.Client, lease: berth.Lease) -> dict[str, str | None]:
+    def set_environment(self) -> None:
+        """Once more, for others may have set the same."""
+        environment.apply(self._variables)
+
+    def _variables_of(self, client: berth.Client, lease: berth.Lease) -> dict[str, str | None]:
         fields = environment.fields_of(lease, os.path.abspath(client.path))
         try:
             return environment.changes(self._settings.env, fields)
@@ -157,7 +162,7 @@ class Holder:
 
     def _migrate(self, client: berth.Client, recipe: Recipe, lease: berth.Lease) -> None:
         """Nothing in this process may see a slot that is not the lease's for good."""
-        env = {**os.environ, **self._variables(client, lease)}
+        env = {**os.environ, **self._variables_of(client, lease)}
         env |= {"BERTH_SOCKET": os.path.abspath(client.path), "BERTH_LEASE": lease.id}
         try:
             recipe.run({name: value for name, value in env.items() if value is not None})

@@ -128,6 +128,19 @@ def pytest_load_initial_conftests(
     yield
 
 
+class _Afterwards:
+    """Behind the plugins that set variables of their own at that time (pytest-env)."""
+
+    def pytest_load_initial_conftests(self, early_config: pytest.Config) -> None:
+        part: Any = early_config.pluginmanager.get_plugin("berth-part")
+        if part is not None:
+            part.set_environment()
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    pluginmanager.register(_Afterwards(), "berth-afterwards")
+
+
 def _start(config: pytest.Config, args: list[str]) -> None:
     from pytest_berth.start import start
 

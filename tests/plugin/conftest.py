@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import textwrap
@@ -105,7 +106,8 @@ class Project:
     def environment(self) -> dict[str, str]:
         """The environment without what this test run put into it."""
         ours = re.compile(r"(BERTH|PG|PYTEST|PYTHON|DATABASE_URL|REDIS_URL|XDG_RUNTIME_DIR)")
-        return {k: v for k, v in os.environ.items() if not ours.match(k)} | self.env
+        own = {"PYTHONFAULTHANDLER": "1"} | self.env
+        return {k: v for k, v in os.environ.items() if not ours.match(k)} | own
 
     def take_from_aside(self, plugin: str) -> None:
         """Runs with this one of the plugins that are kept aside."""
@@ -120,13 +122,14 @@ class Project:
         )
 
     def run(self, *args) -> Result:
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "start_new_session": True}
         with self.popen(*args, **pipes) as process:
             try:
                 out, err = process.communicate(timeout=100 * SLOW)
             except subprocess.TimeoutExpired:
-                process.kill()
-                raise
+                os.killpg(process.pid, signal.SIGABRT)  # each of them says where it stands
+                out, err = process.communicate()
+                pytest.fail(f"pytest or one of its workers did not end:\n{out}\n{err}", pytrace=False)
         return Result(process.returncode, out, err)
 
 

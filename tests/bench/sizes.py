@@ -51,6 +51,7 @@ class Sizes:
     enums: Rounds = Rounds(15, 8)
     gate: Rounds = Rounds(15, 15)
     onces: int = 10  # of each program in a round of `gate`
+    plugin: Rounds = Rounds(15, 20)
     templates_limit_s: int = 1500  # for all figures of templates
     reset: Rounds = Rounds(3, 120)  # of each number of tables
     reset_s: float = 0.5
@@ -89,6 +90,7 @@ QUICK = Sizes(
     enums=Rounds(5, 1),
     gate=Rounds(5, 2),
     onces=5,
+    plugin=Rounds(5, 5),
     templates_limit_s=170,
     reset=Rounds(1, 0),
     reset_s=0.2,

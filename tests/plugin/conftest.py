@@ -88,7 +88,7 @@ class Project:
         self.path = path
         self.env: dict[str, str] = {}
         self.options: list[str] = []
-        self.without = set(OTHERS)
+        self.without = {*OTHERS, "cacheprovider"}
         (path / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n")
 
     def write(self, name: str, text: str) -> None:
@@ -100,7 +100,7 @@ class Project:
         self.write("pytest.ini", "[pytest]\nfilterwarnings = error\n" + textwrap.dedent(text))
 
     def command(self, *args) -> list[str]:
-        without = [f"-pno:{name}" for name in ("cacheprovider", *sorted(self.without))]
+        without = [f"-pno:{name}" for name in sorted(self.without)]
         return [PYTHON, "-m", "pytest", *without, *self.options, *map(str, args)]
 
     def environment(self) -> dict[str, str]:

@@ -1,42 +1,21 @@
 # SPDX-License-Identifier: MIT
-"""What the plugin costs where it is installed and not asked for, and that it can be left out."""
+"""What the plugin does where it is installed and not asked for, and that it can be left out.
+
+What that costs is measured by ./dev bench (tests/bench/figures/plugin.py).
+"""
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 
 import pytest
-
-from conftest import PYTHON
-from harness.wait import SLOW
-
-#: Milliseconds; measured 0.8 on the machine it was written on.
-BUDGET_MS = 5.0
 
 
 @pytest.fixture
 def project(project):
     project.write("test_one.py", "def test_one(): pass\n")
     return project
-
-
-def python(*args) -> subprocess.CompletedProcess:
-    return subprocess.run([PYTHON, *args], capture_output=True, text=True, check=True)
-
-
-def import_ms() -> float:
-    """What importing the plugin adds to a process that has pytest already."""
-    err = python("-X", "importtime", "-c", "import pytest, pytest_berth.plugin").stderr
-    times = {name: int(us) for us, name in re.findall(r"\|\s+(\d+) \|\s+(\S+)$", err, re.MULTILINE)}
-    return times["pytest_berth.plugin"] / 1000
-
-
-def test_importing_the_plugin_costs_next_to_nothing():
-    import_ms()  # compiles, where that is still to be done
-
-    assert min(import_ms() for _ in range(5)) < BUDGET_MS * SLOW
 
 
 def test_nothing_else_is_imported_until_berth_is_asked_for(project):

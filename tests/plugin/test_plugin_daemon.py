@@ -144,7 +144,7 @@ def test_an_exact_name_is_taken_and_a_second_run_is_told_whose_it_is(project, da
 
     with berth.connect(daemon.socket) as other:
         other.acquire("mine", run="other", name="test_gw0")
-        result = project.run("-n", 2)
+        result = project.run("-n", 1)
 
     assert result.status == 4
     assert "got no lease: INUSE" in result.err
@@ -179,7 +179,7 @@ def test_redis_is_isolated_as_asked(project, redis):
             assert (berth_lease.redis_url is None) is {redis == "none"}
         """,
     )
-    project.run("-n", 1, "-o", f"berth_redis={redis}").passed(1)
+    project.run("-o", f"berth_redis={redis}").passed(1)
 
 
 def test_a_daemon_without_redis_serves_suites_without_redis(project, make_daemon):
@@ -189,7 +189,7 @@ def test_a_daemon_without_redis_serves_suites_without_redis(project, make_daemon
         "test_app.py", "def test_it(berth_dsn, berth_lease): assert not berth_lease.redis_url\n"
     )
 
-    project.run("-n", 1).passed(1)
+    project.run().passed(1)
 
 
 def test_when_everything_is_taken_a_run_waits_for_another_to_end(project, make_daemon, make_redis):

@@ -38,7 +38,7 @@ def real(project, daemon):
         session.execute("DROP TYPE IF EXISTS mood, unit CASCADE")
 
 
-@pytest.mark.parametrize("count", [0, 3])
+@pytest.mark.parametrize("count", [0, 2])
 def test_every_test_finds_the_types_and_they_stay(real, daemon, count):
     real.run("-n", count).passed(8)
     real.run("-n", count).passed(8)
@@ -88,7 +88,7 @@ def project_of_one(project, fake):
     return project
 
 
-@pytest.mark.parametrize("count", [0, 3])
+@pytest.mark.parametrize("count", [0, 2])
 def test_they_are_ensured_once_and_before_the_first_lease(project_of_one, fake, count):
     project_of_one.run("-n", count).passed(1)
 

@@ -167,17 +167,16 @@ def test_the_redis_fixture_says_when_there_is_no_redis(make_fake, project):
     assert "this lease has no Redis: set berth_redis" in result.out
 
 
-@pytest.mark.parametrize("count", ["0", "2"])
 @pytest.mark.parametrize(
-    "conftest, test",
+    "count, conftest, test",
     [
-        ("", "this is no Python\n"),
-        ("", "import nothing_of_that_name\n"),
-        ("import nothing_of_that_name\n", ""),
-        ("def pytest_configure(config): raise RuntimeError('no')\n", ""),
-        ("def pytest_sessionstart(session): raise RuntimeError('no')\n", ""),
-        ("def pytest_unconfigure(config): raise RuntimeError('no')\n", "def test_a(): pass\n"),
-        ("import pytest\npytest.exit('enough')\n", ""),
+        ("0", "", "this is no Python\n"),
+        ("2", "", "import nothing_of_that_name\n"),
+        ("0", "import nothing_of_that_name\n", ""),
+        ("0", "def pytest_configure(config): raise RuntimeError('no')\n", ""),
+        ("2", "def pytest_sessionstart(session): raise RuntimeError('no')\n", ""),
+        ("0", "def pytest_unconfigure(config): raise RuntimeError('no')\n", "def test_a(): pass\n"),
+        ("2", "import pytest\npytest.exit('enough')\n", ""),
     ],
 )
 def test_the_lease_is_given_back_however_badly_the_run_goes(project, fake, conftest, test, count):

@@ -75,7 +75,7 @@ def test_without_xdist_the_worker_is_master(project, fake):
         (["-p", "no:xdist"], ["master"]),
         (["--dist=loadfile"], ["master"]),
         (["-n1"], ["gw0"]),
-        (["--numprocesses=2", "--dist=loadfile"], ["gw0", "gw1"]),
+        (["--numprocesses=2", "--dist=worksteal"], ["gw0", "gw1"]),
         (["-n2", "--dist=no"], ["gw0", "gw1"]),
         (["-n3", "--maxprocesses=2"], ["gw0", "gw1"]),
         (["--dist=loadscope", "--tx=2*popen"], ["gw0", "gw1"]),
@@ -127,11 +127,12 @@ def test_auto_that_a_conftest_turns_to_none_is_refused_before_collection(project
 
 
 @pytest.mark.parametrize(
-    "option",
-    ["--collect-only", "--help", "--version", "--fixtures", "--fixtures-per-test", "--markers",
-     "--setup-plan"],
-)  # fmt: skip
-@pytest.mark.parametrize("count", ["0", "2"])
+    "count, option",
+    [
+        *(("0", option) for option in ("--help", "--version", "--fixtures", "--markers")),
+        *(("2", option) for option in ("--collect-only", "--fixtures-per-test", "--setup-plan")),
+    ],
+)
 def test_what_runs_no_test_takes_no_lease(project, fake, option, count):
     result = project.run(option, "-n", count)
 
@@ -246,11 +247,10 @@ def test_a_pytest_that_a_test_starts_is_no_worker(project, fake):
             assert pytest.main([count, *ARGS]) == 0
         """,
     )
-    for count, worker in (("1", "gw0"), ("0", "master")):
-        project.run("-n", count, "test_four.py").passed(4)
-        assert fake.released[-1] == worker
-        assert len(fake.released) == 5
-        fake.released.clear()
+    project.run("-n", 1, "test_four.py").passed(4)
+
+    assert fake.released[-1] == "gw0"
+    assert len(fake.released) == 5
 
 
 def test_two_sessions_that_call_themselves_the_same_are_kept_apart(project, fake):
@@ -286,3 +286,12 @@ def test_a_worker_that_is_replaced_gets_a_lease_of_its_own(project, fake):
     assert sorted(result.schemas()) == ["gw0", "gw1"]
     assert "berth: 2 leases" in result.out
     assert fake.released == ["gw1"]
+
+
+def test_stopping_at_a_failure_and_going_on_with_it_leave_no_lease(project, fake):
+    project.without.discard("cacheprovider")
+    project.write("test_four.py", FOUR_TESTS + "        assert n != 0\n")
+
+    assert project.run("-x", "-n", 2).counts()["failed"] == 1
+    assert project.run("--lf").counts() == {"failed": 1}
+    assert fake.leases == {} and fake.released[-1] == "master"

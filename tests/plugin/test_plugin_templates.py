@@ -59,7 +59,7 @@ def keys(fake) -> set[str]:
 # One builds
 
 
-@pytest.mark.parametrize("count", [0, 3])
+@pytest.mark.parametrize("count", [0, 2])
 def test_one_worker_builds_and_the_next_run_uses_it(suite, fake, count):
     first = suite.run("-n", count).passed(6)
     second = suite.run("-n", count).passed(6)
@@ -97,23 +97,6 @@ def test_the_time_of_the_builder_does_not_count_as_waiting(suite, fake):
     suite.ini(INI.replace("echo", "sleep 1; echo") + "    berth_wait = 0.3\n")
 
     suite.run("-n", 2).passed(6)
-
-
-def test_the_key_is_made_of_files_and_command_or_as_the_ini_file_says(suite, fake):
-    for change in (
-        INI,
-        INI + "    berth_kind = database\n",
-        INI.replace(">>built", ">built"),
-        INI + "    berth_template_key = app-{files}\n",
-        INI + "    berth_template_key = {files}\n",
-        INI.replace("berth_template_files = migrations", "berth_template_key = mine"),
-    ):
-        (suite.path / "built").unlink(missing_ok=True)
-        suite.ini(change)
-        suite.run().passed(6)
-
-    files = berth.template_key(suite.path / "migrations")
-    assert len(keys(fake)) == 6 and {files, f"app-{files}", "mine"} < keys(fake)
 
 
 def test_the_scripts_of_this_python_are_found_and_berth_env_counts(suite, fake):
@@ -174,7 +157,7 @@ def test_a_function_is_called_with_the_lease_in_a_process_of_its_own(suite, fake
 # It fails
 
 
-@pytest.mark.parametrize("count", [0, 3])
+@pytest.mark.parametrize("count", [0, 2])
 def test_a_migration_that_fails_ends_the_run_with_its_last_words(suite, fake, count):
     suite.ini(INI.replace("echo", "seq 100; echo no such table >&2; sleep 0.5; exit 3 #"))
 
@@ -223,14 +206,14 @@ def test_ctrl_c_ends_what_migrates_and_lets_another_one_build(suite, fake):
 # Settings
 
 
-def recipe(tmp_path, **settings):
+def recipe(tmp_path, kind=None, **settings):
     from pytest_berth.template import recipe_of
 
     (tmp_path / "m.sql").touch()
     values = {"files": [], "command": "", "call": "", "key": ""} | settings
     ini = {f"berth_template_{name}": value for name, value in values.items()} | {"pythonpath": []}
     config = SimpleNamespace(getini=ini.__getitem__, inipath=tmp_path / "pytest.ini")
-    return recipe_of(config, None)
+    return recipe_of(config, kind)
 
 
 @pytest.mark.parametrize(
@@ -255,6 +238,26 @@ def recipe(tmp_path, **settings):
 def test_what_cannot_be_followed_is_refused(tmp_path, settings, says):
     with pytest.raises(pytest.UsageError, match=says):
         recipe(tmp_path, **settings).make_key()
+
+
+def test_the_key_is_made_of_files_and_command_or_as_the_ini_file_says(tmp_path):
+    files = {"files": ["m.sql"]}
+    keys = [
+        recipe(tmp_path, **one).make_key()
+        for one in (
+            {**files, "command": "a:b"},
+            {**files, "command": "a:b", "kind": "database"},
+            {**files, "command": "c"},
+            {**files, "call": "a:b"},
+            {**files, "command": "c", "key": "{files}"},
+            {**files, "command": "c", "key": "app-{files}"},
+            {"command": "c", "key": "mine"},
+        )
+    ]
+    of_files = berth.template_key(tmp_path / "m.sql")
+
+    assert len(set(keys)) == 7
+    assert keys[4:] == [of_files, f"app-{of_files}", "mine"]
 
 
 def test_globs_directories_and_byte_code(tmp_path):

@@ -40,28 +40,20 @@ def test_types(
         client.baseline(own)
         sealed: berth.SealedTemplate = client.template_seal(own)
         templates: list[berth.TemplateRow] = client.template_list()
+        rows_then: int | None = client.diff(own)[0].rows_then
+        leaks: list[berth.Leak] = client.leaks(own)
+        client.copy(own, berth_lease)
 """
 
 
-@pytest.fixture(scope="module")
-def mypy():
+def test_mypy_is_content_with_the_sources_and_their_use(tmp_path):
     pytest.importorskip("mypy")
-
-    def check(*args):
-        done = subprocess.run(
-            [sys.executable, "-m", "mypy", "--cache-dir=/dev/null", *map(str, args)],
-            cwd=SOURCE, capture_output=True, text=True,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stdout + done.stderr
-
-    return check
-
-
-def test_mypy_is_content_with_the_sources(mypy):
-    mypy()
-
-
-def test_mypy_is_content_with_their_use(mypy, tmp_path):
     (tmp_path / "test_use.py").write_text(USES)
+    files = ["berth", "pytest_berth", str(tmp_path / "test_use.py")]
 
-    mypy("--strict", tmp_path / "test_use.py")
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--cache-dir=/dev/null", *files],
+        cwd=SOURCE, capture_output=True, text=True,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -19,6 +19,7 @@ from bench.figures import (
     metrics,
     orphans,
     ping,
+    plugin,
     reset,
     start,
     suite,
@@ -45,11 +46,12 @@ FIGURES: dict[str, ModuleType] = {
     "suite": suite,
     "hostile": hostile,
     "idle": idle,
+    "plugin": plugin,
 }
 
 # Those that `run GROUP` takes; without a word, the first group.
 GROUPS: dict[str, list[str]] = {
-    "leases": ["ping", "warm", "crowd", "sustained", "memory", "metrics", "start", "killed", "orphans"],
+    "leases": ["ping", "warm", "crowd", "sustained", "memory", "metrics", "start", "killed", "orphans", "plugin"],
     "runners": ["buried"],
     "leak": ["leak"],
     "enums": ["enums", "gate"],

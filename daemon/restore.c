@@ -133,10 +133,10 @@ restore_start(const struct restore_site *site, struct lease *lease, bool force)
 {
 	struct restore *restore = restore_new(site, lease, RESTORE_RESET);
 
-	if (lease->redis)
+	if (lease->redis) {
 		restore->under_way++;
-	if (lease->redis)
 		redis_slot_flush(site->redis, lease->redis, on_flushed, restore);
+	}
 	if (restore->slot->kind == SLOT_SCHEMA)
 		reset_start(site->slots, site->base, restore->slot, force, on_reset, restore);
 	else

@@ -19,11 +19,11 @@ from fake_berthd import FakeBerthd
 from harness import places
 from harness.wait import SLOW
 
-#: Plugins that are at hand and of no use to the projects; loading them is a third of what starting a
-#: pytest, or a worker, costs.
+#: Plugins that are at hand and of no use to the projects; to load them is a third of what it costs
+#: to start a pytest, or a worker.
 OTHERS = ("anyio", "django", "hypothesispytest", "timeout")
 
-#: Plugins that would have their say in every suite, so they are kept aside (tests/requirements-aside.txt).
+#: Plugins that would have their say in every suite (tests/requirements-aside.txt).
 ASIDE = Path(sys.prefix) / "aside"
 
 #: The Python whose pytest and xdist run the projects; by default the one that runs this.
@@ -129,7 +129,7 @@ class Project:
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGABRT)  # each of them says where it stands
                 out, err = process.communicate()
-                pytest.fail(f"pytest or one of its workers did not end:\n{out}\n{err}", pytrace=False)
+                pytest.fail(f"this run did not end:\n{out}\n{err}", pytrace=False)
         return Result(process.returncode, out, err)
 
 

@@ -82,7 +82,7 @@ def test_a_failure_is_kept_and_all_is_reported(suite, daemon):
     assert 0 < as_lease(daemon, release[2]).expires_ms <= 300_000
 
     by = "berth: left outside of its lease by test_shop.py::test_leaves_something: "
-    for left in ("large object 4711", "the advisory lock 7", "a session that is idle in transaction"):
+    for left in ("large object 4711", "the advisory lock 7", "a session that is idle in trans"):
         assert by + left in result.out
     assert "1 state kept" in result.out and "3 leaks" in result.out
 

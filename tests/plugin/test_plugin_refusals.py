@@ -39,7 +39,7 @@ def test_without_a_daemon_there_is_one_error_that_names_the_socket_and_the_ways_
     error = refused(project.run("--berth", "--berth-socket=/nonexistent/b.sock", "-n", count))
 
     assert "/nonexistent/b.sock: No such file or directory" in error
-    for way_out in ("--berth=private", "berth run -- pytest", "--berth-socket", "BERTH_SOCKET", "berth=false"):
+    for way_out in ("--berth=private", "berth run -- pytest", "--berth-socket", "berth=false"):
         assert way_out in error
 
 

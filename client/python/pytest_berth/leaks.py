@@ -52,7 +52,8 @@ class Leaks:
         found: list[str] = []
         for lease in self._holder.leases:
             with contextlib.suppress(berth.BerthError):  # an old daemon, or PostgreSQL is away
-                found += [_text(leak) for leak in self._client.leaks(lease) if self._is_new(leak, sessions)]
+                leaks = self._client.leaks(lease)
+                found += [_text(leak) for leak in leaks if self._is_new(leak, sessions)]
         return found
 
     def _is_new(self, leak: berth.Leak, sessions: bool) -> bool:

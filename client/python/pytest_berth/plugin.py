@@ -47,8 +47,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         nargs="?",
         const="10m",
         default=None,
-        help="Keep the state in which a test fails for a look, as 90s, 10m (default) or 2h, and show "
-        "which tables differ.",
+        help="Keep the state in which a test fails for a look, as 90s, 10m (default) or 2h, and "
+        "show which tables differ.",
     )
     group.addoption(
         "--berth-report",

@@ -72,7 +72,7 @@ class Servers:
 
     def pytest_report_header(self) -> str:
         if self.theirs:
-            return "berth: BERTH_SOCKET names a daemon that answers: no servers of this session's own"
+            return "berth: BERTH_SOCKET names a daemon that answers, so none is started"
         return f"berth: private servers, started in {self._took:.1f} s"
 
     def close(self) -> None:

@@ -29,9 +29,8 @@ class Recorder:
         self._tests: dict[str, dict[str, Any]] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        test = self._tests.setdefault(
-            report.nodeid, {"test": report.nodeid, "worker": "", "outcome": "passed", "seconds": 0.0}
-        )
+        new = {"test": report.nodeid, "worker": "", "outcome": "passed", "seconds": 0.0}
+        test = self._tests.setdefault(report.nodeid, new)
         test["seconds"] += report.duration
         test["worker"] = _worker(report)
         if report.outcome != "passed" and test["outcome"] != "failed":

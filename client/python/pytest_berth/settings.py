@@ -67,7 +67,8 @@ def settings_of(config: pytest.Config, args: list[str]) -> Settings:
         template=recipe_of(config, kind),
         reset=_one_of(config, "berth_reset", _RESETS) or "never",
         baseline=_baseline(config, kind),
-        leaks=_one_of(config, "berth_leaks", _LEAKS) or ("test" if options.berth_report else "session"),
+        leaks=_one_of(config, "berth_leaks", _LEAKS)
+        or ("test" if options.berth_report else "session"),
         keep=_duration(options.berth_keep),
         report=options.berth_report,
         label="pytest " + word(config.rootpath.name, 200),

@@ -8,6 +8,7 @@ sessions in a transaction. Idle sessions are no leak, for they may be a pool's.
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from pytest_berth.holder import Holder
 
 _LONGEST = 160
+#: Seconds.
+_PATIENCE, _AGAIN = 0.5, 0.02
 
 
 class Leaks:
@@ -49,20 +52,30 @@ class Leaks:
         self._holder.publish(session.config)
 
     def _new(self, sessions: bool) -> list[str]:
-        found: list[str] = []
+        found: list[berth.Leak] = []
         for lease in self._holder.leases:
             with contextlib.suppress(berth.BerthError):  # an old daemon, or PostgreSQL is away
-                leaks = self._client.leaks(lease)
-                found += [_text(leak) for leak in leaks if self._is_new(leak, sessions)]
-        return found
+                found += self._new_of(lease, sessions)
+        self._known.update(map(_key, found))
+        return [_text(leak) for leak in found]
 
-    def _is_new(self, leak: berth.Leak, sessions: bool) -> bool:
-        if leak.kind == "session" and (not sessions or leak.state == "idle"):
-            return False
-        key = (leak.kind, str(leak.pid) if leak.kind == "session" else leak.what)
-        known = key in self._known
-        self._known.add(key)
-        return not known
+    def _new_of(self, lease: berth.Lease, sessions: bool) -> list[berth.Leak]:
+        """A session that was closed just now takes a moment to go."""
+        until = time.monotonic() + _PATIENCE
+        while True:
+            found = [
+                leak
+                for leak in self._client.leaks(lease)
+                if _key(leak) not in self._known
+                and (leak.kind != "session" or (sessions and leak.state != "idle"))
+            ]
+            if all(leak.pid is None for leak in found) or time.monotonic() >= until:
+                return found
+            time.sleep(_AGAIN)
+
+
+def _key(leak: berth.Leak) -> tuple[str, str]:
+    return leak.kind, str(leak.pid) if leak.kind == "session" else leak.what
 
 
 def _text(leak: berth.Leak) -> str:

@@ -70,7 +70,7 @@ seal(const struct build *b)
 int
 build(const struct build *b)
 {
-	struct tap tap;
+	struct tap tap = { 0 };
 	struct holding holding = {
 		.client = b->client,
 		.at_stake = "what the command makes may be lost",

@@ -148,7 +148,7 @@ come_back(struct holding *holding)
 static int
 run_command(struct gate *gate, long long fence)
 {
-	struct tap tap;
+	struct tap tap = { 0 };
 	struct stake stake = { gate, fence };
 	struct holding holding = {
 		.client = gate->client,

@@ -12,8 +12,8 @@
 /* clang-format off */
 #define COMMANDS(X) \
 	X(run) X(exec) X(acquire) X(renew) X(release) X(attach) X(detach) X(reset) X(baseline) \
-	X(template) X(ls) X(top) X(once) X(enum) X(orphans) X(doctor) X(grants) X(info) X(ping) \
-	X(reload) X(shutdown) X(completions) X(help)
+	X(template) X(lint) X(ls) X(top) X(once) X(enum) X(orphans) X(doctor) X(grants) X(info) \
+	X(ping) X(reload) X(shutdown) X(completions) X(help)
 /* clang-format on */
 
 #define X(name) extern const struct command command_##name;

@@ -24,6 +24,40 @@ rows_field(const struct berth_reply *map, const char *field)
 	return NULL;
 }
 
+/* ---- made here ---- */
+
+static void
+append(struct berth_reply *array, struct berth_reply *item)
+{
+	array->items = need(reallocarray(array->items, array->count + 1, sizeof *array->items));
+	array->items[array->count++] = item;
+}
+
+static struct berth_reply *
+reply_of(enum berth_reply_type type, const char *text)
+{
+	struct berth_reply *reply = need(calloc(1, sizeof *reply));
+
+	reply->type = type;
+	if (text) {
+		reply->text = need(strdup(text));
+		reply->len = strlen(text);
+	}
+	return reply;
+}
+
+void
+rows_add(struct berth_reply *rows, const struct rows_column *columns, const char *const texts[])
+{
+	struct berth_reply *map = reply_of(BERTH_REPLY_ARRAY, NULL);
+
+	for (int i = 0; columns[i].field; i++) {
+		append(map, reply_of(BERTH_REPLY_TEXT, columns[i].field));
+		append(map, reply_of(texts[i] ? BERTH_REPLY_TEXT : BERTH_REPLY_NULL, texts[i]));
+	}
+	append(rows, map);
+}
+
 /* ---- JSON ---- */
 
 static json_t *

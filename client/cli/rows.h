@@ -31,3 +31,5 @@ void rows_show(const struct berth_reply *rows, bool json, const struct rows_colu
                const char *none);
 /* The value of a field of a map, or NULL. Borrowed from the map. */
 const struct berth_reply *rows_field(const struct berth_reply *map, const char *field);
+/* Adds a map of the columns' fields to an array made here; a NULL stands for nothing. Copies them. */
+void rows_add(struct berth_reply *rows, const struct rows_column *columns, const char *const texts[]);

@@ -22,15 +22,16 @@ same_file(int one, int other)
 void
 tap_open(struct tap *tap)
 {
+	bool everything = tap->everything;
 	int ends[2];
 
-	*tap = (struct tap){ .in = -1, .out = -1, .on_sigpipe = signal(SIGPIPE, SIG_IGN) };
-	if (isatty(STDERR_FILENO) || fcntl(STDERR_FILENO, F_GETFD) < 0
+	*tap = (struct tap){ .everything = everything, .in = -1, .out = -1, .on_sigpipe = signal(SIGPIPE, SIG_IGN) };
+	if ((!everything && isatty(STDERR_FILENO)) || fcntl(STDERR_FILENO, F_GETFD) < 0
 	    || pipe2(ends, O_CLOEXEC) < 0)
 		return;
 	tap->in = ends[0];
 	tap->out = ends[1];
-	tap->both = same_file(STDOUT_FILENO, STDERR_FILENO);
+	tap->both = everything || same_file(STDOUT_FILENO, STDERR_FILENO);
 	fcntl(tap->in, F_SETFL, O_NONBLOCK);
 }
 

@@ -15,6 +15,7 @@
 enum { TAP_TAIL = 4096, TAP_WORDS_MAX = 400, TAP_LINE_MAX = 200 };
 
 struct tap {
+	bool everything;             /* the caller says whether: its stdout too, and on a terminal as well */
 	int in;                      /* what CMD says; -1: nothing (more) is tapped */
 	int out;                     /* CMD's end, until it has started */
 	bool both;                   /* its stdout is tapped too */

@@ -15,7 +15,8 @@ from harness.resp import Map
 from test_acquire import FIELDS, LISTED
 
 COMMANDS = """
-    run exec acquire renew release attach detach reset baseline template ls top once enum orphans doctor grants info ping reload shutdown completions help
+    run exec acquire renew release attach detach reset baseline template lint ls top once enum
+    orphans doctor grants info ping reload shutdown completions help
 """.split()
 USUAL = """
     BERTH_SOCKET BERTH_LEASE BERTH_FENCE BERTH_STATE BERTH_SCHEMA BERTH_RUN BERTH_WORKER

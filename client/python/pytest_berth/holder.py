@@ -78,9 +78,7 @@ class Holder:
 
     def enums_ensure(self, wanted: Mapping[str, Iterable[str]]) -> dict[str, str]:
         """For the fixture berth_enums."""
-        if self._client is None:
-            raise berth.UnreachableError("the lease was given back already")
-        return self._client.enums_ensure(wanted)
+        return self.client.enums_ensure(wanted)
 
     def _wait_for(
         self, client: berth.Client, worker: str, key: str | None, redis: str | None
@@ -173,18 +171,29 @@ class Holder:
 
     # -- one more of them ----------------------------------------------------------------------
 
-    def further(self, name: str, migrate: Callable[[berth.Lease], object]) -> berth.Lease:
-        """Another slot for this worker, without Redis, until the session ends.
+    @property
+    def client(self) -> berth.Client:
+        """The connection that the leases live on."""
+        if self._client is None:
+            raise berth.UnreachableError("the lease was given back already")
+        return self._client
 
-        Where there is a template this one has its own, which `migrate` builds; else it is empty.
+    def further(
+        self, name: str, migrate: Callable[[berth.Lease], object] | None = None, redis: bool = False
+    ) -> berth.Lease:
+        """Another slot for this worker until the session ends; without Redis, if not asked for.
+
+        Where there is a template this one has its own, if `migrate` builds it; else it is empty.
         """
-        assert self._client is not None
+        client = self.client
         worker = word(f"{self.worker}_{name}", 63)
-        key = f"{self.template.key[:190]}/{word(name, 63)}" if self.template else None
+        templated = self.template if migrate else None
+        key = f"{templated.key[:190]}/{word(name, 63)}" if templated else None
         began = time.monotonic()
-        lease = self._wait_for(self._client, worker, key, "none")
-        if lease.is_builder:
-            lease = self._client.template_build(lease, migrate, wait=self._settings.wait)
+        level = self._settings.redis if redis else "none"
+        lease = self._wait_for(client, worker, key, level)
+        if migrate and lease.is_builder:
+            lease = client.template_build(lease, migrate, wait=self._settings.wait)
         self._further.append(lease)
         self.tally.add(worker, (time.monotonic() - began) * 1000)
         report.say(self.worker, f"Using {report.slot(lease)} for {name}")

@@ -16,18 +16,20 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import sys
 
 import pytest
 
-from pytest_berth.compat import factories, postgresql as _postgresql
+from pytest_berth.compat import factories
+from pytest_berth.compat.postgresql import DatabaseJanitor
 
-#: Attributes of modules of theirs, for those that import them.
+#: What of theirs is ours, wherever in their packages it is.
 _THEIRS: dict[str, dict[str, object]] = {
     "pytest_postgresql.factories": {
         name: getattr(factories, name)
         for name in ("postgresql", "postgresql_async", "postgresql_noproc", "postgresql_proc")
     },
-    "pytest_postgresql.janitor": {"DatabaseJanitor": _postgresql.DatabaseJanitor},
+    "pytest_postgresql.janitor": {"DatabaseJanitor": DatabaseJanitor},
     "pytest_redis.factories": {
         name: getattr(factories, name)
         for name in ("redis_noproc", "redis_proc", "redisdb", "redisdb_async")
@@ -40,7 +42,14 @@ def _take_over() -> None:
         if _is_installed(name):
             module = importlib.import_module(name)
             for attribute, ours in attributes.items():
-                setattr(module, attribute, ours)
+                _replace(name.partition(".")[0], getattr(module, attribute, None), attribute, ours)
+
+
+def _replace(package: str, theirs: object, attribute: str, ours: object) -> None:
+    for name, module in list(sys.modules.items()):
+        inside = name == package or name.startswith(f"{package}.")
+        if inside and theirs is not None and getattr(module, attribute, None) is theirs:
+            setattr(module, attribute, ours)
 
 
 def _is_installed(module: str) -> bool:

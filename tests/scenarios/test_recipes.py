@@ -7,17 +7,10 @@ import shutil
 import pytest
 from harness.places import REPO
 from harness.resp import as_map
+from pages import Page
 from racers import APPS
 
-PAGES = {
-    name: (REPO / "docs" / f"{name}.md").read_text()
-    for name in ("enums-and-migrations", "templates-and-reset")
-}
-PAGE = "\n".join(PAGES.values())
-BLOCK = re.compile(r"<!-- (run|file: (\S+)) -->\n```\w+\n(.*?)^```$", re.M | re.S)
-SECTIONS = {
-    text.partition("\n")[0]: BLOCK.findall(text) for text in re.split(r"^## ", PAGE, flags=re.M)[1:]
-}
+PAGE = Page("enums-and-migrations", "templates-and-reset")
 
 
 @pytest.fixture
@@ -32,27 +25,11 @@ def recipe(berth, pg, new_database, project):
     berth.env["DATABASE_URL"] = pg.dsn(db=new_database())
     berth.env["OTHER_DATABASE_URL"] = pg.dsn(db=new_database())
 
-    def follow(title: str) -> str:
-        said = ""
-        for kind, name, text in SECTIONS[title]:
-            if kind == "run":
-                done = berth.sh(text, cwd=project)
-                assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
-                said += done.stdout
-            else:
-                (project / name).parent.mkdir(parents=True, exist_ok=True)
-                (project / name).write_text(text)
-        return said
-
-    return follow
-
-
-def first_file(name: str) -> str:
-    return next(text for blocks in SECTIONS.values() for _, n, text in blocks if n == name)
+    return lambda title: PAGE.follow(title, berth, project)
 
 
 def test_no_block_is_left_out():
-    assert len(BLOCK.findall(PAGE)) == PAGE.count("```") // 2
+    assert PAGE.unmarked() == 0
 
 
 def test_workers_with_a_lease_each(recipe):
@@ -67,7 +44,7 @@ def daemon(request, make_daemon, tmp_path):
     return make_daemon(redis_default="none", env={"BERTH_CONFIG": str(conf)}).ready()
 
 
-@pytest.mark.parametrize("daemon", [first_file("berth.conf")], indirect=True, ids=["berth.conf"])
+@pytest.mark.parametrize("daemon", [PAGE.file("berth.conf")], indirect=True, ids=["berth.conf"])
 def test_enums_that_everybody_shares(recipe, pg):
     said = recipe("Enums that everybody shares")
 
@@ -89,7 +66,7 @@ def migrations(project):
     """The page's first migration, as if the section that shows it had been followed."""
     path = project / "migrations/versions/0001_users.py"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(first_file("migrations/versions/0001_users.py"))
+    path.write_text(PAGE.file("migrations/versions/0001_users.py"))
 
 
 @pytest.mark.pg_dump
@@ -114,9 +91,9 @@ def test_one_database_that_many_migrate(recipe, pg):
 def test_the_helper_of_the_page_is_the_one_that_is_tested():
     tested = (APPS / "ensure.py").read_text()
 
-    assert tested.endswith(first_file("ensure.py"))
+    assert tested.endswith(PAGE.file("ensure.py"))
 
 
 def test_the_page_names_only_what_is_there():
-    for path in re.findall(r"`(tests/\S+)`", PAGE):
+    for path in re.findall(r"`(tests/\S+)`", PAGE.text):
         assert (REPO / path).exists(), path

@@ -381,7 +381,7 @@ def test_every_command_and_option_is_explained_and_in_the_manual(alone, command)
 def test_the_manual_has_no_errors():
     if not os.path.exists("/usr/bin/mandoc"):
         pytest.skip("no mandoc")
-    for page in ("berth.1", "libberth.3", "berth.conf.5", "berthd.8"):
+    for page in ("berth.1", "libberth.3", "berth.conf.5", "berthd.8", "pytest-berth.7"):
         done = subprocess.run(
             ["mandoc", "-T", "lint", "-W", "warning", places.REPO / "docs" / page],
             capture_output=True, text=True,

@@ -64,6 +64,10 @@ lease_and_run(struct berth_client *client, const struct invocation *asked, int w
 	wish.worker = leases[which].worker;
 	wish.kind = leases[which].kind;
 	status = wish_acquire(&wish, client, &lease);
+	if (status && which == LINT_DATABASE) {
+		notice("so what a schema refuses is told by the first failure alone");
+		return 0; /* berthd may have no right to make one */
+	}
 	if (status == 0 && which == LINT_DATABASE && look_prepare(lease, &e) < 0)
 		status = complain(client, &e);
 	if (status == 0)
@@ -149,6 +153,7 @@ const struct command command_lint = {
 		"Then it says what did not stay inside of the lease's schema, and what to do:\n"
 		"\n"
 		"  fails    CMD failed, with its last words: in an empty schema, or only beside another\n"
+		"  nothing  CMD succeeded and made nothing in the lease\n"
 		"  outside  something was made elsewhere: in public, in a schema of a fixed name, an extension, ...\n"
 		"  missing  the second schema did not get what the first got\n"
 		"  public   the text of a function names things in public\n"

@@ -36,6 +36,8 @@ static const struct meaning {
 	  "store it as bytea; or " DATABASE },
 	{ "outside", NULL,           "it is made outside of the lease's schema, where all workers meet",
 	  "write its name without a schema, so that search_path decides; or " DATABASE },
+	{ "nothing", NULL,           "nothing was made in the lease: %s",
+	  "let it connect to DATABASE_URL or PG*, or name another variable with --env" },
 	{ "missing", NULL,           "the first schema got it and the second did not: something found the first's",
 	  "let what looks into the catalog look at current_schema() alone (or use to_regclass, to_regtype)" },
 	{ "public",  NULL,           "its text names %s, which is not in the lease's schema",
@@ -146,6 +148,18 @@ find_missing(const struct lint_run *first, const struct lint_run *second, struct
 	}
 }
 
+/* Silence of migrations that went elsewhere must not look like success. */
+static void
+find_nothing(const struct lint_run *first, struct berth_reply *found)
+{
+	if (first->status != 0)
+		return;
+	for (int i = 0; i < PQntuples(first->left); i++)
+		if (strcmp(cell(first->left, i, LOOK_SEES), "there") != 0)
+			return;
+	add(found, "nothing", NULL, NULL, "does the command connect to it?");
+}
+
 static void
 find_failures(const struct lint_run runs[LINT_RUNS], struct berth_reply *found)
 {
@@ -170,6 +184,7 @@ lint_find(const struct lint_run runs[LINT_RUNS])
 
 	found->type = BERTH_REPLY_ARRAY;
 	find_failures(runs, found);
+	find_nothing(&runs[LINT_FIRST], found);
 	for (int i = 0; i < LINT_RUNS; i++)
 		find_left(runs, i, found);
 	if (runs[LINT_SECOND].status == 0)

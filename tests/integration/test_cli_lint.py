@@ -96,6 +96,10 @@ def test_a_failure_only_beside_another_is_told_from_others(lint):
     assert "once the first was migrated" in done.stdout and "lint_mood" in done.stdout
 
 
+def test_a_command_that_goes_elsewhere_is_no_success(lint):
+    assert lint("SELECT 1")[:2] == (1, {("nothing", "-")})
+
+
 @pytest.fixture
 def trgm(pg):
     pg.sql("CREATE EXTENSION pg_trgm")

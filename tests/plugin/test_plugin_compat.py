@@ -25,6 +25,10 @@ CONFTEST = """
     more_proc = factories.postgresql_noproc(depends_on="users_proc", load=["loads:add_carol"])
     more = factories.postgresql("more_proc")
     numbers = factories.redisdb("redis_proc", dbnum=3, decode=True)
+    proc_6380 = factories.redis_proc(port=6380)
+    noproc_6380 = factories.redis_noproc(port=6380)
+    here = factories.redisdb("proc_6380")
+    there = factories.redisdb("noproc_6380")
 """
 LOADS = """
     import psycopg
@@ -89,7 +93,7 @@ TESTS = """
                 janitor.load("loads.add_carol")
                 assert names(cursor) == ["carol"]
         with pytest.raises(pytest.UsageError, match="has one database"):
-            DatabaseJanitor(**given, dbname="another")
+            DatabaseJanitor(**given, dbname="another").init()
 
 
     @pytest.mark.parametrize("again", range(2))
@@ -99,6 +103,11 @@ TESTS = """
         numbers.set("a", "2")
         assert (redisdb.get("a"), numbers.get("a")) == (b"1", "2")
         assert redis_proc.unixsocket or (redis_proc.host and redis_proc.port)
+
+
+    def test_one_port_is_one_server(here, there, redisdb):
+        here.set("a", "1")
+        assert there.get("a") == b"1" and redisdb.get("a") is None
 """
 
 
@@ -122,7 +131,7 @@ def test_a_suite_runs_on_leases(suite, daemon, workers):
     suite.ini(INI)
     suite.options += ["--berth", f"--berth-socket={daemon.ready().socket}", "-n", str(workers)]
 
-    suite.run().passed(11)
+    suite.run().passed(12)
 
 
 def test_a_database_is_loaded_again_for_each_test(suite, daemon):

@@ -6,6 +6,8 @@ What it imports of theirs is ours by then, and so is what their plugins have mad
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from conftest import Suite
@@ -58,7 +60,7 @@ def test_what_the_suite_imports_leads_to_leases(place, tmp_path):
         (tmp_path / name).write_text(text)
     suite = Suite(tmp_path, place / "venv" / "bin" / "python")
 
-    run = suite.run_with_berth("addopts = -p pytest_berth.compat\n", 2)
+    run = suite.run_with_berth("addopts = -p pytest_berth.compat\n", 2, "-v")
 
     assert (run.passed, run.wrong, run.status) == (13, 0, 0), run
-    assert "resets" in run.output
+    assert re.search(r"^berth: \d+ leases, .* resets", run.output, re.M), run

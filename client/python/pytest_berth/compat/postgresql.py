@@ -134,10 +134,18 @@ class DatabaseJanitor:
     """Theirs creates and drops a database; here the one that there is becomes fresh."""
 
     def __init__(self, *given: Any, **named: Any) -> None:
-        # Until 6.0: user, host, port, dbname, version, password, …, some of them positional.
-        values = {**dict(zip(("user", "host", "port", "dbname"), given)), **named}
+        # Until 6.0 user, host, port, dbname, version, … could be positional.
+        values = {**dict(zip(("user", "host", "port", "dbname", "version"), given)), **named}
         self.user = str(values["user"])
-        self.dbname = str(values["dbname"])
+        self.host = values.get("host")
+        self.port = values.get("port")
+        self.dbname = str(values.get("dbname") or values.get("template_dbname"))
+        self.password = values.get("password")
+        self.version = values.get("version")
+
+    @property
+    def server(self) -> Server:
+        """The process fixture that is meant; whoever means another server is told."""
         server = Server.of_user.get(self.user)
         if server is None or self.dbname != server.dbname:
             raise pytest.UsageError(
@@ -145,7 +153,7 @@ class DatabaseJanitor:
                 f"{self.user!r}: a lease has one database. Take user and dbname from the process "
                 "fixture"
             )
-        self.server = server
+        return server
 
     def init(self) -> None:
         self.server.database.freshen()
@@ -154,8 +162,7 @@ class DatabaseJanitor:
         """The next one that comes makes it fresh."""
 
     def load(self, load: Load) -> None:
-        database = self.server.database
-        load_all([load], database.address(), False)
+        load_all([load], self.server.database.address(), False)
 
     @contextlib.contextmanager
     def cursor(self, dbname: str | None = None) -> Iterator[psycopg.Cursor[Any]]:

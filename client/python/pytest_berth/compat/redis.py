@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import pytest
 
@@ -24,6 +25,16 @@ _OWN = ("redis_proc", "redis_noproc")
 
 class Server:
     """What a process fixture is: where to connect to, by the names that tests use."""
+
+    _all: WeakKeyDictionary[Holder, dict[str, Server]] = WeakKeyDictionary()
+
+    @classmethod
+    def named(cls, holder: Holder, name: str) -> Server:
+        """The one of this name in this session."""
+        ours = cls._all.setdefault(holder, {})
+        if name not in ours:
+            ours[name] = cls(holder, name)
+        return ours[name]
 
     def __init__(self, holder: Holder, name: str) -> None:
         self._holder = holder
@@ -71,18 +82,35 @@ class Server:
         return True
 
 
-def redis_proc(*_: object, **more: Any) -> Any:
-    """A process fixture: a leased Redis database; the arguments are a server's own."""
+def redis_proc(
+    executable: object = None,
+    timeout: object = None,
+    host: object = None,
+    port: Any = None,
+    **_: object,
+) -> Any:
+    """A process fixture: a leased Redis database; the arguments are a server's own.
 
+    A port is not followed either, but whoever names the same one gets the same lease.
+    """
+    return _server(port)
+
+
+def redis_noproc(host: object = None, port: Any = None, *_: object, **__: object) -> Any:
+    """The same; whether somebody else has started the server makes no difference here."""
+    return _server(port)
+
+
+def _server(port: Any) -> Any:
     @pytest.fixture(scope="session")
     def server(request: pytest.FixtureRequest) -> Iterator[Server]:
         """Where this worker's Redis is: .host .port .unixsocket .username .password .db"""
-        yield Server(holder_of(request.config), str(request.fixturename))
+        name = str(request.fixturename)
+        if isinstance(port, (int, str)) and int(port) > 0:
+            name = f"redis-{port}"
+        yield Server.named(holder_of(request.config), name)
 
     return server
-
-
-redis_noproc = redis_proc
 
 
 def redisdb(process_fixture_name: str, dbnum: int = 0, *, decode: bool | None = None) -> Any:

@@ -44,7 +44,7 @@ struct restore {
 static void
 note_reset(const struct restore *restore, bool failed)
 {
-	const struct reset_result *result = &restore->result;
+	const struct reset_result *result = &restore->result.reset;
 	struct slow_reset slow = { .us = result->us, .at = clock_now(), .tables = result->tables, .rebuilt = result->rebuilt };
 
 	if (failed) {
@@ -66,7 +66,7 @@ on_end(evutil_socket_t fd, short what, void *arg)
 	struct restore_asker *asker;
 	bool failed = restore->error.code != BERTH_OK;
 
-	if (!restore->baseline)
+	if (restore->kind == RESTORE_RESET)
 		note_reset(restore, failed);
 	if (restore->lease)
 		restore->lease->restore = NULL;

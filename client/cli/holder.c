@@ -261,6 +261,12 @@ holder_be_mortal(void)
 	sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 
+static bool
+is_away(const struct berth_error *e)
+{
+	return e->code == BERTH_UNAVAILABLE || e->code == BERTH_TIMEOUT;
+}
+
 /* A daemon that was restarted goes on with its leases. */
 static bool
 come_back(struct holding *holding)
@@ -271,7 +277,7 @@ come_back(struct holding *holding)
 		notice("the daemon is there again, and so is the lease");
 		return false;
 	}
-	if (e.code == BERTH_UNAVAILABLE || e.code == BERTH_TIMEOUT)
+	if (is_away(&e))
 		return true;
 	complain(NULL, &e);
 	holding->come_back = NULL;
@@ -314,8 +320,11 @@ holder_wait(struct berth_client *client)
 	do {
 		wait_for(fds, signals, berth_fd(client),
 		         (struct pollfd){ .fd = STDIN_FILENO, .events = POLLIN }, -1);
-		if (fds[1].revents && berth_reattach(client, COME_BACK_MS, &e) < 0)
-			return complain(NULL, &e);
+		if (fds[1].revents && berth_reattach(client, COME_BACK_MS, &e) < 0) {
+			int status = complain(NULL, &e);
+
+			return is_away(&e) ? EXIT_UNREACHABLE : status;
+		}
 	} while (!fds[0].revents && (!fds[2].revents || drain(STDIN_FILENO)));
 	return 0;
 }

@@ -10,6 +10,7 @@ from harness.resp import as_map
 from pages import Page
 from racers import APPS
 
+pytestmark = pytest.mark.timeout(300)  # five runs of pytest, one after the other
 PAGE = Page("pytest")
 
 

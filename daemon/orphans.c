@@ -12,7 +12,8 @@
 #include "daemon/orphans_look.h"
 #include "daemon/redis/redis.h"
 
-enum { DROP_MS = 1000 }; /* then there is an answer */
+/* Then there is an answer. Where looking takes long, what it has found is worth more than a second. */
+enum { DROP_MS = 1000, DROP_MOST_MS = 5000, LOOKS_WORTH = 3 };
 
 struct search {
 	struct flow flow;
@@ -30,7 +31,7 @@ struct search {
 	int next;                   /* to be looked at for dropping */
 	int running;                /* drops under way; all of one kind: roles wait for what they own */
 	enum orphan_kind kind;
-	int64_t until;
+	int64_t began, until;
 	struct berth_error error;   /* code BERTH_OK: none so far */
 };
 
@@ -132,6 +133,14 @@ static const struct flow_step look_steps[] = {
 
 static void look(struct search *search);
 
+static int64_t
+time_to_drop(const struct search *search)
+{
+	int64_t looked = LOOKS_WORTH * (clock_now() - search->began);
+
+	return looked < clock_ms(DROP_MS) ? clock_ms(DROP_MS) : looked > clock_ms(DROP_MOST_MS) ? clock_ms(DROP_MOST_MS) : looked;
+}
+
 static void
 on_page(void *ctx, const struct berth_error *e, const char *sqlstate)
 {
@@ -144,7 +153,7 @@ on_page(void *ctx, const struct berth_error *e, const char *sqlstate)
 	} else if (search->rows == ORPHANS_PAGE && search->count < search->ask.count && search->wanted(search->arg)) {
 		look(search);
 	} else if (search->ask.what == ORPHANS_DROP) {
-		search->until = clock_now() + clock_ms(DROP_MS);
+		search->until = clock_now() + time_to_drop(search);
 		drop_more(search);
 	} else {
 		finish(search);
@@ -184,7 +193,7 @@ orphans_start(struct berthd *berthd, const struct orphans_ask *ask, orphans_want
 	if (!search)
 		abort();
 	*search = (struct search){
-		.berthd = berthd, .ask = *ask, .wanted = wanted, .done = done, .arg = arg,
+		.berthd = berthd, .ask = *ask, .began = clock_now(), .wanted = wanted, .done = done, .arg = arg,
 		.site = { .pg = &berthd->pg, .config = &berthd->config, .runner = berthd->registry.runner },
 	};
 	search->list = calloc((size_t)ask->count, sizeof *search->list);

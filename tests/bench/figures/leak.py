@@ -25,7 +25,6 @@ ABOUT = (
     "by Ctrl-C after a tenth of them and begun again. Against a loop by hand over a hundred of them."
 )
 
-GRACE_MS = 1000
 BY_HAND = 100
 
 
@@ -71,13 +70,13 @@ def by_berth(pg: PgServer, berth: Cli) -> float:
 
 def measure(stage: Stage, sizes: Sizes) -> list[dict]:
     count, tables = sizes.leak
-    pg = PgServer(max_connections=100)
+    pg = PgServer(max_connections=100, autovacuum_naptime="1min")
     names = [f"test_leak_{i}" for i in range(count)]
     try:
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(lambda n: make(pg, names[n::2], tables), range(2)))
         base = by_hand(pg, names[:BY_HAND])
-        daemon = Daemon(pg, None, runner_grace_ms=GRACE_MS, heartbeat_ms=200).start().ready()
+        daemon = Daemon(pg, None).start().ready()
         berth = Cli(daemon.socket)
         took = by_berth(pg, berth)
         berth.close()

@@ -11,6 +11,7 @@
 #include "daemon/base/clock.h"
 #include "daemon/base/log.h"
 #include "daemon/base/metrics.h"
+#include "daemon/book_inside.h"
 #include "daemon/config.h"
 #include "daemon/entry.h"
 #include "daemon/enums.h"
@@ -24,15 +25,7 @@
 #include "daemon/session.h"
 #include "daemon/template.h"
 
-/* A Redis slot on its way to the one lease that it is made for. Outlives the lease if that ends first. */
-struct errand {
-	struct book *book;
-	struct lease *lease; /* NULL: nobody waits for it any more */
-};
-
 enum { REFUSALS_TOLD = 4 }; /* builds that fail in a row before it is no misfortune any more */
-
-static void prepare(struct lease *lease);
 
 void
 book_init(struct book *book)
@@ -68,8 +61,8 @@ book_ms_left(const struct lease *lease)
 	return left > 0 ? (left + 999) / 1000 : 0;
 }
 
-static void
-set_timer(struct lease *lease)
+void
+book_set_timer(struct lease *lease)
 {
 	enum lease_end why;
 	int64_t left = deadline(lease, &why) - clock_now();
@@ -90,7 +83,7 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	if (deadline(lease, &why) <= clock_now())
 		book_end(lease, why);
 	else
-		set_timer(lease);
+		book_set_timer(lease);
 }
 
 /* ---- finding ---- */
@@ -165,7 +158,7 @@ book_bind(struct lease *lease, struct session *session)
 	LIST_INSERT_HEAD(&session->bindings, binding, of_session);
 	lease->connections++;
 	lease->adopted = false;
-	set_timer(lease);
+	book_set_timer(lease);
 }
 
 static void
@@ -193,7 +186,7 @@ book_unbind_all(struct book *book, struct binding_list *bindings)
 		if (deadline(lease, &why) <= clock_now())
 			book_end(lease, why);
 		else
-			set_timer(lease);
+			book_set_timer(lease);
 	}
 }
 
@@ -202,9 +195,7 @@ book_unbind_all(struct book *book, struct binding_list *bindings)
 static void
 end_redis(struct lease *lease)
 {
-	if (lease->errand)
-		lease->errand->lease = NULL;
-	lease->errand = NULL;
+	book_abandon_errand(lease);
 	if (lease->redis)
 		redis_slot_end(lease->book->redis, lease->redis);
 	lease->redis = NULL;
@@ -222,8 +213,8 @@ end_slot(struct lease *lease, bool again)
 }
 
 /* WAITING → next: what it waits for does not wait with it. */
-static void
-leave_waiting(struct lease *lease, enum lease_state next)
+void
+book_leave_waiting(struct lease *lease, enum lease_state next)
 {
 	assert(lease->state == LEASE_WAITING);
 	lease->state = next;
@@ -252,11 +243,8 @@ unlink_key(struct lease *lease)
 	lease->key[0] = '\0';
 }
 
-static void
-measure_demand(struct book *book);
-
-static void
-wake(struct lease *lease)
+void
+book_wake(struct lease *lease)
 {
 	struct session *session;
 
@@ -281,7 +269,7 @@ book_end(struct lease *lease, enum lease_end why)
 		entry_drop_lease(book->journal, lease);
 	}
 	if (lease->state == LEASE_WAITING)
-		leave_waiting(lease, LEASE_FAILED);
+		book_leave_waiting(lease, LEASE_FAILED);
 	if (lease->seal)
 		seal_orphan(lease);
 	if (lease->restore)
@@ -291,7 +279,7 @@ book_end(struct lease *lease, enum lease_end why)
 		                lease_end_words(why));
 		lease->state = LEASE_FAILED;
 	}
-	wake(lease);
+	book_wake(lease);
 	while ((binding = LIST_FIRST(&lease->bindings)))
 		unbind(binding);
 	end_redis(lease);
@@ -301,262 +289,28 @@ book_end(struct lease *lease, enum lease_end why)
 	HASH_DELETE(by_id, book->by_id, lease);
 	event_free(lease->timer);
 	free(lease);
-	measure_demand(book);
+	book_measure_demand(book);
 	if (book->closing && book->empty && HASH_CNT(by_id, book->by_id) == 0)
 		book->empty(book->arg);
 }
 
 /* It cannot be granted; its holder shall hear why. */
-static void
-fail(struct lease *lease, const struct berth_error *e)
+void
+book_fail(struct lease *lease, const struct berth_error *e)
 {
 	log_warn("lease.failed", LOG_T("lease", lease->id), LOG_T("run", lease->run), LOG_T("worker", lease->worker),
 	         LOG_T("why", e->message));
 	if (lease->place.run)
 		queue_remove(&lease->book->queue, &lease->place);
-	leave_waiting(lease, LEASE_FAILED);
+	book_leave_waiting(lease, LEASE_FAILED);
 	lease->failure = *e;
 	end_redis(lease);
 	end_slot(lease, false);
-	wake(lease);
-	measure_demand(lease->book);
+	book_wake(lease);
+	book_measure_demand(lease->book);
 }
 
-/* ---- what is made for one lease alone ---- */
-
-static void
-on_errand(void *arg, struct redis_slot *slot, const struct berth_error *e)
-{
-	struct errand *errand = arg;
-	struct lease *lease = errand->lease;
-	struct book *book = errand->book;
-
-	free(errand);
-	if (!lease) {
-		if (slot)
-			redis_slot_end(book->redis, slot);
-		return;
-	}
-	lease->errand = NULL;
-	if (slot) {
-		slot->owner = lease;
-		lease->redis = slot;
-		book_serve(book);
-	} else if (e->code == BERTH_UNAVAILABLE || e->code == BERTH_LIMIT) {
-		lease->failure = *e; /* tried again when something changes */
-	} else {
-		fail(lease, e);
-	}
-}
-
-/* Whether the lease's Redis slot cannot come out of the pool. */
-static bool
-redis_apart(const struct lease *lease)
-{
-	enum redis_mode mode = lease->want.redis;
-
-	return mode == REDIS_PRIVATE || (mode != REDIS_NONE && lease->want.exactly
-	                                 && mode != lease->book->redis_pool->mode);
-}
-
-static void
-prepare_redis(struct lease *lease)
-{
-	struct book *book = lease->book;
-
-	if (!redis_apart(lease) || lease->redis || lease->errand)
-		return;
-	if (lease->want.redis != REDIS_PRIVATE && !redis_up(book->redis, NULL))
-		return;
-	lease->errand = calloc(1, sizeof *lease->errand);
-	if (!lease->errand)
-		abort();
-	*lease->errand = (struct errand){ .book = book, .lease = lease };
-	if (lease->want.redis == REDIS_PRIVATE)
-		redis_private_start(book->redis, on_errand, lease->errand);
-	else
-		redis_claim_start(book->redis, lease->want.redis, on_errand, lease->errand);
-}
-
-struct shelf *
-book_shelf(const struct lease *lease)
-{
-	struct template *template = lease->want.template;
-
-	if (template && template->state == TEMPLATE_SEALED)
-		return &template->shelf;
-	if (template && !template_wants_builder(template))
-		return NULL;
-	return &lease->book->pool->plain[lease->want.kind];
-}
-
-bool
-book_is_named(const struct lease *lease)
-{
-	return *lease->want.name && (!lease->want.template || lease->want.template->state == TEMPLATE_SEALED);
-}
-
-static void
-name_in_use(struct lease *lease, const struct slot *slot)
-{
-	const struct lease *other = slot->lease;
-	struct berth_error e;
-
-	if (other)
-		berth_error_set(&e, BERTH_INUSE, "%s is leased to run %s worker %s, pid %d, uid %u (berth release %s)",
-		                lease->want.name, other->run, other->worker, (int)other->pid, (unsigned)other->uid,
-		                other->id);
-	else
-		berth_error_set(&e, BERTH_INUSE, "%s is one of berth's own generated names", lease->want.name);
-	fail(lease, &e);
-}
-
-static void
-prepare_slot(struct lease *lease)
-{
-	struct book *book = lease->book;
-	struct shelf *shelf = book_shelf(lease);
-	struct slot *slot;
-
-	if (!book_is_named(lease) || !shelf || lease->slot)
-		return;
-	slot = pool_find(book->pool, lease->want.name);
-	if (!slot)
-		lease->slot = pool_build_for(book->pool, lease->want.name, shelf, lease);
-	else if (slot->state != SLOT_DROPPING && !slot->unwanted)
-		name_in_use(lease, slot);
-	/* else: what bore the name before is being dropped, and we come back when it is gone */
-}
-
-static void
-prepare(struct lease *lease)
-{
-	if (registry_ready(lease->book->registry, NULL))
-		prepare_slot(lease);
-	if (lease->state == LEASE_WAITING)
-		prepare_redis(lease);
-}
-
-/* ---- the grant ---- */
-
-bool
-book_usable(const struct book *book, enum redis_mode redis, struct berth_error *why)
-{
-	if (!registry_ready(book->registry, why) || !pg_up(book->pg, why) || !enums_ready(book->enums, why))
-		return false;
-	return redis == REDIS_NONE || redis == REDIS_PRIVATE || redis_up(book->redis, why);
-}
-
-static bool
-can_grant(void *arg, struct lease *lease)
-{
-	const struct book *book = arg;
-	const struct shelf *shelf = book_shelf(lease);
-	bool slot = book_is_named(lease) ? lease->slot && lease->slot->state == SLOT_FREE
-	                            : shelf && pool_find_free(book->pool, shelf) != NULL;
-	bool redis = lease->want.redis == REDIS_NONE || lease->redis
-	             || (!redis_apart(lease) && book->redis_pool->free_count > 0);
-
-	return slot && redis && book_usable(book, lease->want.redis, NULL);
-}
-
-static void
-grant(struct lease *lease)
-{
-	struct book *book = lease->book;
-	struct slot *slot = lease->slot ? lease->slot : pool_find_free(book->pool, book_shelf(lease));
-
-	lease->slot = slot;
-	if (lease->want.redis != REDIS_NONE && !lease->redis) {
-		lease->redis = redis_pool_take(book->redis_pool);
-		lease->redis->owner = lease;
-	}
-	if (lease->want.template && template_wants_builder(lease->want.template))
-		template_give(lease->want.template, lease);
-	leave_waiting(lease, LEASE_HELD);
-	lease->failure.code = BERTH_OK;
-	lease->granted = lease->renewed = clock_now();
-	book->held++;
-	if (book->held > book->stats.most_held)
-		book->stats.most_held = book->held;
-	book->stats.grants++;
-	metrics_observe(METRIC_LEASE_WAIT, lease->granted - lease->created);
-	if (lease->granted - lease->created > book->stats.longest_wait_us)
-		book->stats.longest_wait_us = lease->granted - lease->created;
-	pool_hold(book->pool, slot, lease);
-	entry_put_lease(book->journal, lease);
-	set_timer(lease);
-	registry_note_grant(book->registry, lease);
-	log_info("lease.open", LOG_T("lease", lease->id), LOG_T("run", lease->run), LOG_T("worker", lease->worker),
-	         LOG_T("slot", slot->name), LOG_N("fence", slot->fence), LOG_N("uid", lease->uid),
-	         LOG_N("pid", lease->pid), LOG_N("redis_db", lease->redis ? lease->redis->db : -1),
-	         LOG_N("waited_us", lease->granted - lease->created));
-	wake(lease);
-}
-
-/* A shelf whose template is not sealed (yet, or any more) is not built upon; what was counted there marked it. */
-static void
-demand_all(struct book *book)
-{
-	struct shelf *shelf;
-
-	TAILQ_FOREACH(shelf, &book->pool->shelves, link)
-		pool_demand(book->pool, shelf, shelf->key && !shelf->trusted ? 0 : shelf->wanted);
-}
-
-/* One lease at most builds a template; the others wait for what it makes. */
-static void
-count_slot(struct lease *lease)
-{
-	struct template *template = lease->want.template;
-	struct shelf *shelf = book_is_named(lease) ? NULL : book_shelf(lease);
-
-	if (!shelf || (template && shelf != &template->shelf && template->shelf.wanted++ > 0))
-		return;
-	shelf->wanted++;
-}
-
-static void
-measure_demand(struct book *book)
-{
-	struct lease *lease, *next;
-	struct shelf *shelf;
-	int redis = 0;
-
-	TAILQ_FOREACH(shelf, &book->pool->shelves, link)
-		shelf->wanted = 0;
-	if (book->queue.length > 0) {
-		HASH_ITER(by_id, book->by_id, lease, next) {
-			if (lease->state != LEASE_WAITING)
-				continue;
-			if (lease->want.template && lease->want.template->state != TEMPLATE_SEALED)
-				lease->want.template->shelf.wanted = 0;
-		}
-		HASH_ITER(by_id, book->by_id, lease, next) {
-			if (lease->state != LEASE_WAITING)
-				continue;
-			count_slot(lease);
-			redis += lease->want.redis != REDIS_NONE && !redis_apart(lease);
-		}
-	}
-	demand_all(book);
-	redis_pool_demand(book->redis_pool, redis);
-}
-
-void
-book_serve(struct book *book)
-{
-	struct lease *lease, *next;
-
-	if (book->queue.length == 0)
-		return;
-	HASH_ITER(by_id, book->by_id, lease, next)
-		if (lease->state == LEASE_WAITING && (book_is_named(lease) || redis_apart(lease)))
-			prepare(lease);
-	while ((lease = queue_next(&book->queue, can_grant, book)))
-		grant(lease);
-	measure_demand(book);
-}
+/* ---- news for those who wait or hold ---- */
 
 void
 book_note_all(struct book *book)
@@ -578,7 +332,7 @@ book_slot_failed(struct book *book, struct slot *slot, const struct berth_error 
 	if (e->code == BERTH_UNAVAILABLE)
 		lease->failure = *e; /* built again once it is gone and the server is back */
 	else
-		fail(lease, e);
+		book_fail(lease, e);
 }
 
 /* The server says no again and again: those who wait for that shelf hear it, rather than wait on. */
@@ -591,7 +345,7 @@ book_slot_refused(struct book *book, struct shelf *shelf)
 		return;
 	HASH_ITER(by_id, book->by_id, lease, next)
 		if (lease->state == LEASE_WAITING && !book_is_named(lease) && book_shelf(lease) == shelf)
-			fail(lease, &shelf->why);
+			book_fail(lease, &shelf->why);
 }
 
 void
@@ -601,7 +355,7 @@ book_template_failed(struct book *book, struct template *template, const struct 
 
 	HASH_ITER(by_id, book->by_id, lease, next)
 		if (lease->state == LEASE_WAITING && lease->want.template == template)
-			fail(lease, e);
+			book_fail(lease, e);
 }
 
 void
@@ -613,7 +367,7 @@ book_hand_over(struct book *book, struct lease *lease, struct slot *proof)
 	pool_hold(book->pool, proof, lease);
 	pool_release(book->pool, before, false);
 	entry_put_lease(book->journal, lease);
-	set_timer(lease);
+	book_set_timer(lease);
 	registry_note_grant(book->registry, lease);
 	book_serve(book);
 }
@@ -779,7 +533,7 @@ book_acquire(struct book *book, struct session *session, const struct book_reque
 	lease = lease_new(book, request);
 	queue_push(&book->queue, &lease->place, lease, lease->run);
 	if (request->want.detach)
-		set_timer(lease);
+		book_set_timer(lease);
 	else
 		book_bind(lease, session);
 	book_serve(book);
@@ -792,7 +546,7 @@ book_changed(struct lease *lease)
 {
 	if (lease->state == LEASE_HELD)
 		entry_put_lease(lease->book->journal, lease);
-	set_timer(lease);
+	book_set_timer(lease);
 }
 
 void
@@ -859,8 +613,8 @@ book_resume(struct book *book)
 			continue;
 		lease->left = clock_now();
 		registry_note_grant(book->registry, lease);
-		set_timer(lease);
-		wake(lease);
+		book_set_timer(lease);
+		book_wake(lease);
 	}
 }
 

@@ -10,6 +10,8 @@
 
 #include "daemon/base/memory.h"
 
+enum { POLICY_ROLES = 64 };
+
 static char *
 copy(struct image *image, const char *text)
 {
@@ -122,6 +124,85 @@ cut_statement(char *text, const char *head)
 	cut(at, end ? end + 2 : at + strlen(at));
 }
 
+/* Behind a name, quoted or not. */
+static char *
+skip_name(char *at)
+{
+	if (*at != '"')
+		return at + strcspn(at, " ,.;\n");
+	for (at++; *at && (*at != '"' || *++at == '"'); at++)
+		;
+	return at;
+}
+
+/* Whether a role is told before another: the slot's own is the first, whatever it is called. */
+static bool
+is_before(const char *one, const char *other, const char *own)
+{
+	return strcmp(other, own) != 0 && (strcmp(one, own) == 0 || strcmp(one, other) < 0);
+}
+
+/* "a, b, c" from `at` to `end`, in place. */
+static void
+sort_roles(char *at, char *end, const char *own)
+{
+	char *roles[POLICY_ROLES];
+	int count = 0, i;
+
+	for (char *next; at < end && count < POLICY_ROLES; at = next + 2) {
+		char *role = strndup(at, (size_t)((next = skip_name(at)) - at));
+
+		if (!role)
+			abort();
+		for (i = count++; i > 0 && is_before(role, roles[i - 1], own); i--)
+			roles[i] = roles[i - 1];
+		roles[i] = role;
+	}
+	if (at < end) /* too many: they stay as they are */
+		end = NULL;
+	for (i = count - 1; i >= 0; i--) {
+		if (end)
+			memcpy(end -= strlen(roles[i]), roles[i], strlen(roles[i]));
+		if (end && i > 0)
+			memcpy(end -= 2, ", ", 2);
+		free(roles[i]);
+	}
+}
+
+/* CREATE POLICY name ON table [AS …] [FOR …] TO role, role … */
+static void
+sort_policy(char *at, const char *own)
+{
+	char *end;
+
+	at = skip_name(at + strlen("CREATE POLICY "));
+	if (strncmp(at, " ON ", 4) != 0)
+		return;
+	at = skip_name(at + 4);
+	if (*at == '.')
+		at = skip_name(at + 1);
+	if (strncmp(at, " AS ", 4) == 0)
+		at = skip_name(at + 4);
+	if (strncmp(at, " FOR ", 5) == 0)
+		at = skip_name(at + 5);
+	if (strncmp(at, " TO ", 4) != 0)
+		return;
+	at += 4;
+	for (end = skip_name(at); strncmp(end, ", ", 2) == 0;)
+		end = skip_name(end + 2);
+	sort_roles(at, end, own);
+}
+
+/* In which order pg_dump lists a policy's roles says nothing: it is that of their rows in pg_authid. */
+static void
+sort_policies(char *dump, const char *own)
+{
+	static const char head[] = "\nCREATE POLICY ";
+
+	for (char *at = dump; (at = strstr(at, head)); at++)
+		sort_policy(at + 1, own);
+}
+
 /*
  * Before the first "-- Name:" stand settings, of which some are unknown to older servers, and
  * "\restrict", which is psql's; behind "dump complete" stands "\unrestrict". The schema is there when
@@ -146,6 +227,7 @@ image_trim(char *dump, const char *schema)
 	cut_statement(dump, head);
 	snprintf(head, sizeof head, "COMMENT ON SCHEMA %s IS ", schema);
 	cut_statement(dump, head);
+	sort_policies(dump, schema);
 }
 
 /* pg_dump writes them behind everything else, as "-- Name: TABLE t; Type: ACL; …". */

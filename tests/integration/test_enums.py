@@ -334,8 +334,7 @@ def test_leases_may_use_the_types_where_the_public_may_use_none_by_default(daemo
 def test_a_daemon_that_may_not_make_types_says_what_it_needs(make_daemon, make_pg):
     """From 15 on nobody but its owner makes anything in public."""
     server = make_pg(superuser=False)
-    if server.one("SHOW server_version_num") < "150000":
-        server.sql("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+    server.sql("REVOKE CREATE ON SCHEMA public FROM PUBLIC, berthd")
     client = make_daemon(pg=server).ready().client()
     e = refused(client, "ENUM", "ENSURE", "color", "red")
     assert e.code == "PGERR" and "permission denied for schema public" in str(e)

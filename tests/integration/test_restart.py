@@ -174,6 +174,8 @@ def test_only_a_whole_journal_of_this_boot_is_believed(make_daemon, damage):
     assert daemon.log.has(event="journal.ignored")
     assert refused(daemon.client(), "ATTACH", lease.lease, lease.fence).code == "NOLEASE"
     eventually(lambda: not daemon.pg.schema_exists(lease.schema), 20)
+    dead = lease.lease.split("-")[0]
+    eventually(lambda: not [x for x in daemon.redis.left() if dead in x], 20)
 
 
 def test_the_journal_is_its_owners_alone_and_goes_in_the_end(make_daemon):

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Images: pg_dump's text trimmed and renamed, rows and positions as SQL, two images compared. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,6 +50,32 @@ a_dump_loses_what_is_of_pg_dump_and_keeps_the_rest(void **state)
 	assert_null(strstr(dump, "berth runner"));
 	assert_non_null(strstr(dump, "SET default_tablespace"));
 	assert_non_null(strstr(dump, "CREATE TABLE test_a_1.t ();"));
+}
+
+static void
+assert_policy(const char *said, const char *wanted)
+{
+	char dump[4096], expected[4096];
+
+	snprintf(dump, sizeof dump, "\n--\n-- Name: p; Type: POLICY; Schema: s; Owner: -\n--\n\n%s;\n", said);
+	snprintf(expected, sizeof expected, "\n\n%s;\n", wanted);
+	image_trim(dump, "own");
+	assert_non_null(strstr(dump, expected));
+}
+
+static void
+the_roles_of_a_policy_have_one_order(void **state)
+{
+	char many[2048] = "CREATE POLICY p ON t TO z";
+
+	assert_policy("CREATE POLICY p ON own.t TO reader, own USING (true)", "CREATE POLICY p ON own.t TO own, reader USING (true)");
+	assert_policy("CREATE POLICY p ON own.t TO own, reader", "CREATE POLICY p ON own.t TO own, reader");
+	assert_policy("CREATE POLICY \"a TO z, b\"\"\" ON own.\"t TO u\" AS RESTRICTIVE FOR SELECT TO zz, \"b, c\", own WITH CHECK (a)",
+	              "CREATE POLICY \"a TO z, b\"\"\" ON own.\"t TO u\" AS RESTRICTIVE FOR SELECT TO own, \"b, c\", zz WITH CHECK (a)");
+	assert_policy("CREATE POLICY p ON own.t USING ((a = ' TO z, a'))", "CREATE POLICY p ON own.t USING ((a = ' TO z, a'))");
+	for (int i = 0; i < 100; i++)
+		strcat(many, ", a");
+	assert_policy(many, many);
 }
 
 static void
@@ -147,6 +174,7 @@ main(void)
 		cmocka_unit_test(a_name_is_renamed_where_it_stands_as_a_word),
 		cmocka_unit_test(a_longer_name_that_contains_it_stays),
 		cmocka_unit_test(a_dump_loses_what_is_of_pg_dump_and_keeps_the_rest),
+		cmocka_unit_test(the_roles_of_a_policy_have_one_order),
 		cmocka_unit_test(privileges_are_the_end_of_a_dump),
 		cmocka_unit_test(a_dump_of_nothing_is_nothing),
 		cmocka_unit_test(images_are_equal_whatever_their_schemas_are_called),

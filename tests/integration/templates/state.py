@@ -110,8 +110,14 @@ def dump(slot: Slot) -> State:
     ).stdout
     text = re.sub(r"^\\(un)?restrict .*\n", "", slot.called(said), flags=re.M)
     text = re.sub(r"^COMMENT ON SCHEMA .*\n", "", text, flags=re.M)  # the stamp, with its fence
+    text = re.sub(r"( FOR SELECT TO )([\w, ]+)( USING)", _in_one_order, text)
     blocks = re.split(r"^--\n(?=-- Name: )", text, flags=re.M)[1:]
     return {"pg_dump": sorted(line for block in blocks for line in _statements(block))}
+
+
+def _in_one_order(roles: re.Match) -> str:
+    """A policy's: pg_dump lists them as they lie in pg_authid."""
+    return roles[1] + ", ".join(sorted(roles[2].split(", "))) + roles[3]
 
 
 def _statements(block: str) -> list[str]:

@@ -47,7 +47,7 @@ class Database:
     def freshen(self) -> None:
         """As loaded; sessions that a test has left in a transaction are ended."""
         if not self._untouched:
-            self._holder.tally.count_reset(self._holder.client.reset(self.lease, force=True))
+            self._holder.tally.count_resets([self._holder.client.reset(self.lease, force=True)])
             if self.lease.kind == "database":
                 self._load()  # only a schema has a baseline
         self._untouched = False

@@ -85,8 +85,9 @@ def house():
 
 
 def connections(house, undo) -> str:
-    """Nearly all are taken."""
-    while house.look()["connections"].severity == "info":
+    """Nearly all are taken; two more than that needs, for one of autovacuum's may have been counted."""
+    more = 2
+    while house.look()["connections"].severity == "info" or (more := more - 1) >= 0:
         undo.enter_context(closing(house.pg.connect()))
     return "warn"
 
@@ -237,7 +238,7 @@ def test_the_finding_is_provoked_and_goes_away(house, key):
         assert len(found.text) < 400 and "  " not in found.text
     if PROVOKED[key].__name__ != "<lambda>" and key != "checkpoints":
         assert before[key].severity in SEVERITIES[: SEVERITIES.index(severity)]
-        assert house.look()[key].severity == before[key].severity
+        eventually(lambda: house.look()[key].severity == before[key].severity, 30)
 
 
 def test_without_servers_it_says_so_and_looks_at_the_rest(make_daemon):

@@ -61,8 +61,10 @@ def slow_disk(pg, database: str):
 
 
 def waiting(pg, database: str) -> int:
+    """Clients: autovacuum may have come, too, and waits beside them."""
     return pg.one(
-        "SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted"
+        "SELECT count(DISTINCT l.pid) FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid"
+        " WHERE NOT granted AND backend_type = 'client backend'"
         " AND database = (SELECT oid FROM pg_database WHERE datname = %s)",
         database,
     )

@@ -18,6 +18,7 @@ struct seal_copy {
 	const struct template *template;
 	struct guest *guest;
 	char name[LIMIT_NAME_BYTES + 1], left[LIMIT_NAME_BYTES + 1];
+	bool unwanted; /* the build was given up while it was made */
 	int tables;
 	int64_t bytes;
 	seal_copy_done *done;
@@ -208,6 +209,34 @@ stamp(void *ctx, struct sql *sql)
 	sql_add(sql, "COMMENT ON DATABASE %I IS %L", copy->name, text);
 }
 
+/* Whoever clears up behind a build that was given up may have looked before there was a copy. */
+static void
+ask_wanted(void *ctx, struct sql *sql)
+{
+	const struct seal_copy *copy = ctx;
+
+	sql_add(sql, "SELECT 1 FROM berth.template WHERE key = %L AND kind = 'database' AND fence = %l AND state = 'building'",
+	        copy->template->key, copy->template->fence);
+}
+
+static int
+keep_wanted(void *ctx, const PGresult *result, struct berth_error *e)
+{
+	struct seal_copy *copy = ctx;
+
+	copy->unwanted = PQntuples(result) == 0;
+	return 0;
+}
+
+static void
+drop_unwanted(void *ctx, struct sql *sql)
+{
+	const struct seal_copy *copy = ctx;
+
+	if (copy->unwanted)
+		sql_add(sql, "DROP DATABASE IF EXISTS %I", copy->name);
+}
+
 static const struct flow_step copy_steps[] = {
 	{ "find an older copy", find_left, keep_left, .wait = true },
 	{ "drop it", drop_left, .wait = true },
@@ -215,6 +244,8 @@ static const struct flow_step copy_steps[] = {
 	{ "copy the database", create, .wait = true },
 	{ "keep others out", keep_out },
 	{ "stamp the copy", stamp, .wait = true },
+	{ "is it wanted", ask_wanted, keep_wanted, .wait = true },
+	{ "drop it if not", drop_unwanted, .wait = true },
 	{ 0 },
 };
 
@@ -222,7 +253,12 @@ static void
 on_copied(void *ctx, const struct berth_error *e, const char *sqlstate)
 {
 	struct seal_copy *copy = ctx;
+	struct berth_error stale;
 
+	if (!e && copy->unwanted) {
+		berth_error_set(&stale, BERTH_STALE, "the build of template %s was given up", copy->template->key);
+		e = &stale;
+	}
 	if (e) {
 		finish(copy, e);
 		return;

@@ -455,6 +455,8 @@ template_give_up(struct template *template, const char *message)
 	template->state = TEMPLATE_UNKNOWN;
 	if (message)
 		sql_add(&statement, "UPDATE berth.template SET state = 'failed', message = %L", message);
+	else if (template->shelf.kind == SLOT_DATABASE) /* there may be a copy, of which the row knows */
+		sql_add(&statement, "UPDATE berth.template SET state = 'dropping'");
 	else
 		sql_add(&statement, "DELETE FROM berth.template");
 	tell(template, statement.text);

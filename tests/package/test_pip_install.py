@@ -76,7 +76,10 @@ def test_both_have_the_same_python_files(everything, pure):
 
     assert hashes(everything.installed()) == hashes(pure.installed())
     assert hashes(pure.installed()).keys() == {
-        str(f.relative_to(PYTHON)) for p in PYTHON.glob("*/py.typed") for f in p.parent.glob("*.*")
+        str(f.relative_to(PYTHON))
+        for p in PYTHON.glob("*/py.typed")
+        for f in p.parent.rglob("*.*")
+        if "__pycache__" not in f.parts
     }
 
 
@@ -90,7 +93,7 @@ def test_every_python_that_it_is_for_understands_it(version):
 import pathlib, sys
 sys.path.insert(0, sys.argv[1])
 import berth
-for file in pathlib.Path(sys.argv[1], "pytest_berth").glob("*.py"):
+for file in pathlib.Path(sys.argv[1], "pytest_berth").rglob("*.py"):
     compile(file.read_text(), file, "exec")
 """
     run(python, "-B", "-W", "error", "-c", code, PYTHON, env=clean_env("/usr/bin", "/bin"))

@@ -61,6 +61,8 @@ set_enum(struct reading *reading)
 	struct berth_error why;
 	struct enum_def def = { .count = 0 };
 
+	if (config_key_find(reading->name))
+		refuse(reading, reading->begun, "%s is a setting and no enum; it belongs before [enums]", reading->name);
 	for (int i = 0; i < config->enum_count; i++)
 		if (strcmp(config->enums[i].name, reading->name) == 0)
 			refuse(reading, reading->begun, "enum %s is said twice", reading->name);

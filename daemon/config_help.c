@@ -70,6 +70,7 @@ config_sample(void)
 		printf("\n# %s%s%s%s%s\n#%s =%s%s\n", key->help, *range ? " (" : "", range, *range ? ")" : "",
 		       key->flags & CONFIG_RELOAD ? "; reload" : "", key->name, *def ? " " : "", def);
 	}
-	printf("\n# ---- Shared enum types, each made exactly once: name = label, label, \"a label, with a comma\"; reload\n"
-	       "\n[enums]\n#mood = sad, ok, happy\n");
+	printf("\n# ---- Shared enum types, each made exactly once: name = label, label, \"a label, with a comma\"; reload.\n"
+	       "# They come last: what stands below [enums] is an enum.\n"
+	       "\n#[enums]\n#mood = sad, ok, happy\n");
 }

@@ -188,6 +188,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	turn(&berthd, clients);
 	hang_up(&clients[1]);
 	berthd_fini(&berthd);
+	config_fini(&berthd.config);
 	for (int i = 0; i < SESSIONS; i++)
 		evbuffer_free(clients[i].heard);
 	return 0;

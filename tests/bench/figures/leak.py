@@ -22,7 +22,8 @@ TITLE = "A large leak"
 ABOUT = (
     "Leaked schemas of 40 tables with their roles (as under *Orphans*), cleared by `berth orphans "
     "--drop` on a PostgreSQL with 100 connections and 64 locks a transaction, which is interrupted "
-    "by Ctrl-C after a tenth of them and begun again. Against a loop by hand over a hundred of them."
+    "by Ctrl-C after a tenth of them and begun again. Against a loop by hand over a hundred of "
+    "them, from which its time for all is reckoned."
 )
 
 BY_HAND = 100

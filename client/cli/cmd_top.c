@@ -8,6 +8,7 @@
 #include "client/cli/command.h"
 #include "client/cli/complain.h"
 #include "client/cli/duration.h"
+#include "client/cli/run/progress.h"
 #include "client/cli/session.h"
 #include "client/cli/top/screen.h"
 
@@ -106,20 +107,11 @@ ask(struct top *top)
 	return true;
 }
 
-static long long
-now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
-}
-
 /* A look out of turn (the terminal has another size) is drawn, but is no point of the lines. */
 static void
 look(struct top *top)
 {
-	long long granted, spent = now_ms() - top->looked_ms;
+	long long granted, spent = now_us() / 1000 - top->looked_ms;
 
 	if (!ask(top))
 		return;

@@ -12,10 +12,10 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <termios.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "client/cli/complain.h"
+#include "client/cli/run/progress.h"
 
 #define ENTER "\033[?1049h\033[?25l\033[?7l" /* the other screen, no cursor, no wrapping */
 #define LEAVE "\033[?7h\033[?25h\033[?1049l"
@@ -170,15 +170,6 @@ stop(void)
 	take();
 }
 
-static long long
-now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
-}
-
 static bool
 wants_to_leave(void)
 {
@@ -192,10 +183,10 @@ bool
 screen_wait(struct screen *screen, int ms)
 {
 	struct pollfd keys = { .fd = STDIN_FILENO, .events = POLLIN };
-	long long until = now_ms() + ms, left;
+	long long until = now_us() / 1000 + ms, left;
 	int ready;
 
-	while (!leaving && (left = until - now_ms()) > 0) {
+	while (!leaving && (left = until - now_us() / 1000) > 0) {
 		ready = poll(&keys, 1, (int)left);
 		if (stopping)
 			stop();

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include "client/cli/command.h"
-#include "client/cli/complain.h"
 #include "client/cli/rows.h"
 #include "client/cli/session.h"
 
@@ -93,24 +92,17 @@ worst(const struct berth_reply *rows)
 static int
 run(const struct invocation *asked)
 {
-	struct berth_client *client;
 	struct berth_reply *rows;
-	struct berth_error e;
-	int status = session_open(asked, &client);
+	int status = session_ask(asked, BERTH_WAIT_FOREVER, 1, (const char *const[]){ "DOCTOR" }, &rows);
 
 	if (status)
 		return status;
-	if (berth_command(client, BERTH_WAIT_FOREVER, 1, (const char *[]){ "DOCTOR" }, &rows, &e) < 0) {
-		status = complain(client, &e);
-	} else {
-		if (asked->json || !isatty(STDOUT_FILENO))
-			rows_show(rows, asked->json, columns, "");
-		else
-			show(rows);
-		status = worst(rows);
-		berth_reply_free(rows);
-	}
-	berth_close(client);
+	if (asked->json || !isatty(STDOUT_FILENO))
+		rows_show(rows, asked->json, columns, "");
+	else
+		show(rows);
+	status = worst(rows);
+	berth_reply_free(rows);
 	return status;
 }
 

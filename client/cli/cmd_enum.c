@@ -27,22 +27,6 @@ static const struct rows_column columns[] = {
 };
 /* clang-format on */
 
-/* The daemon bounds the time by itself (its enum_wait_ms) and answers. */
-static int
-ask(const struct invocation *asked, int argc, const char *const argv[], struct berth_reply **ret)
-{
-	struct berth_client *client;
-	struct berth_error e;
-	int status = session_open(asked, &client);
-
-	if (status)
-		return status;
-	if (berth_command(client, BERTH_WAIT_FOREVER, argc, argv, ret, &e) < 0)
-		status = complain(client, &e);
-	berth_close(client);
-	return status;
-}
-
 static int
 list(const struct invocation *asked)
 {
@@ -51,7 +35,7 @@ list(const struct invocation *asked)
 
 	if (asked->argc > 1)
 		return complain_usage("enum", "'%s' is one word too many", asked->argv[1]);
-	status = ask(asked, 2, (const char *const[]){ "ENUM", "LIST" }, &rows);
+	status = session_ask(asked, BERTH_WAIT_FOREVER, 2, (const char *const[]){ "ENUM", "LIST" }, &rows);
 	if (status)
 		return status;
 	rows_show(rows, asked->json, columns, "no shared enums");
@@ -96,7 +80,7 @@ make(const struct invocation *asked, const char *verb)
 	for (int i = 1; i < asked->argc; i++)
 		argv[argc++] = asked->argv[i];
 	patience(PATIENCE_MS);
-	status = ask(asked, argc, argv, &reply);
+	status = session_ask(asked, BERTH_WAIT_FOREVER, argc, argv, &reply); /* within its enum_wait_ms */
 	patience(0);
 	if (status)
 		return status;

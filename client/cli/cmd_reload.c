@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* berth reload: the daemon reads its settings again. */
 #include "client/cli/command.h"
-#include "client/cli/complain.h"
 #include "client/cli/rows.h"
 #include "client/cli/session.h"
 
@@ -16,21 +15,14 @@ static const struct rows_column columns[] = {
 static int
 run(const struct invocation *asked)
 {
-	struct berth_client *client;
 	struct berth_reply *rows;
-	struct berth_error e;
-	int status = session_open(asked, &client);
+	int status = session_ask(asked, 0, 1, (const char *const[]){ "RELOAD" }, &rows);
 
 	if (status)
 		return status;
-	if (berth_command(client, 0, 1, (const char *const[]){ "RELOAD" }, &rows, &e) < 0) {
-		status = complain(client, &e);
-	} else {
-		rows_show(rows, asked->json, columns, "nothing has changed");
-		berth_reply_free(rows);
-	}
-	berth_close(client);
-	return status;
+	rows_show(rows, asked->json, columns, "nothing has changed");
+	berth_reply_free(rows);
+	return 0;
 }
 
 const struct command command_reload = {

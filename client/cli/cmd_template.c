@@ -156,22 +156,14 @@ run_key(const struct invocation *asked)
 static int
 run_ls(const struct invocation *asked)
 {
-	struct berth_client *client;
 	struct berth_reply *rows;
-	struct berth_error e;
-	int status = session_open(asked, &client);
+	int status = session_ask(asked, 0, 2, (const char *const[]){ "TEMPLATE", "LIST" }, &rows);
 
 	if (status)
 		return status;
-	if (berth_command(client, 0, 2, (const char *const[]){ "TEMPLATE", "LIST" }, &rows, &e)
-	    < 0) {
-		status = complain(client, &e);
-	} else {
-		rows_show(rows, asked->json, columns, "no templates");
-		berth_reply_free(rows);
-	}
-	berth_close(client);
-	return status;
+	rows_show(rows, asked->json, columns, "no templates");
+	berth_reply_free(rows);
+	return 0;
 }
 
 static int

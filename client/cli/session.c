@@ -28,6 +28,22 @@ session_open(const struct invocation *asked, struct berth_client **ret)
 	return complain(NULL, &e);
 }
 
+int
+session_ask(const struct invocation *asked, long long wait_ms, int argc, const char *const argv[],
+            struct berth_reply **ret)
+{
+	struct berth_client *client;
+	struct berth_error e;
+	int status = session_open(asked, &client);
+
+	if (status)
+		return status;
+	if (berth_command(client, wait_ms, argc, argv, ret, &e) < 0)
+		status = complain(client, &e);
+	berth_close(client);
+	return status;
+}
+
 char *
 session_path(const struct berth_client *client)
 {

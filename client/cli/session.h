@@ -7,6 +7,13 @@
 
 /* 0 with *ret open, to be closed by the caller, or the exit status after a complaint. */
 int session_open(const struct invocation *asked, struct berth_client **ret);
+/*
+ * One request on a connection of its own. The daemon waits for at most `wait_ms` before it answers (0: not
+ * at all; BERTH_WAIT_FOREVER: it bounds that by itself). 0 with *ret to be freed by berth_reply_free(), or
+ * the exit status after a complaint.
+ */
+int session_ask(const struct invocation *asked, long long wait_ms, int argc, const char *const argv[],
+                struct berth_reply **ret);
 /* The socket's path as CMD will find it from any directory. Owned by the caller. */
 char *session_path(const struct berth_client *client);
 /* Puts the lease's variables, and those of --env, into this process' environment. */

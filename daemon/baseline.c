@@ -12,6 +12,7 @@
 #include "daemon/pg/flow.h"
 #include "daemon/slot.h"
 #include "daemon/slot_role.h"
+#include "daemon/slot_sessions.h"
 
 enum { DIGEST = 32, XIDS_MAX = 64 /* of one table; beyond them it counts as written from the start */ };
 
@@ -92,14 +93,16 @@ void
 baseline_ask_objects(struct baseline *baseline, const struct slot *slot, struct sql *sql)
 {
 	sql_add(sql,
-	        "WITH s AS (SELECT n.oid AS n, r.oid AS o FROM pg_namespace n, pg_roles r WHERE n.nspname = %L"
-	        " AND r.rolname = %L),"
+	        "WITH s AS (SELECT n.oid AS n, ");
+	slot_write_own_role(slot, sql);
+	sql_add(sql,
+	        " AS o FROM pg_namespace n WHERE n.nspname = %L),"
 	        " rel AS MATERIALIZED (SELECT c.oid, relkind FROM pg_class c, s WHERE relnamespace = n),"
 	        " typ AS MATERIALIZED (SELECT t.oid, typtype FROM pg_type t, s WHERE typnamespace = n),"
 	        " proc AS MATERIALIZED (SELECT p.oid FROM pg_proc p, s WHERE pronamespace = n),"
 	        " rest AS MATERIALIZED (SELECT objid AS oid FROM pg_depend, s WHERE refclassid = 2615 AND refobjid = n"
 	        "  AND classid NOT IN (1259, 1247, 1255)),",
-	        slot->name, slot->name);
+	        slot->name);
 	sql_add(sql,
 	        " every AS MATERIALIZED (SELECT oid FROM rel UNION SELECT oid FROM typ UNION SELECT oid FROM proc UNION"
 	        "  SELECT oid FROM rest UNION SELECT c.oid FROM pg_constraint c, s WHERE connamespace = n"

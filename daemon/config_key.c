@@ -12,6 +12,7 @@
 #include "daemon/pg/sql.h"
 #include "daemon/pg/target.h"
 #include "daemon/redis/url.h"
+#include "daemon/slot.h"
 #include "daemon/web.h"
 
 enum { PREFIX_MAX = 40 };
@@ -50,6 +51,23 @@ check_redis_url(const char *value, struct berth_error *e)
 
 	explicit_bzero(&url, sizeof url);
 	return good;
+}
+
+/* Of PostgreSQL's, in any letters. */
+static int
+check_name(const char *value, struct berth_error *e)
+{
+	if (strlen(value) <= LIMIT_NAME_BYTES)
+		return 0;
+	return berth_error_set(e, BERTH_USAGE, "must be a name of at most %d bytes, not '%.100s'", LIMIT_NAME_BYTES, value);
+}
+
+static int
+check_password(const char *value, struct berth_error *e)
+{
+	if (strlen(value) <= SLOT_PASSWORD)
+		return 0;
+	return berth_error_set(e, BERTH_USAGE, "must have at most %d bytes", SLOT_PASSWORD);
 }
 
 static int

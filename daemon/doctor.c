@@ -226,10 +226,43 @@ judge_createrole(const struct doctor_facts *facts, struct finding *finding)
 {
 	if (facts->createrole) {
 		say(finding, SEVERITY_OK, "berthd's role may make roles");
+	} else if (*facts->lease_role) {
+		say(finding, SEVERITY_INFO, "berthd's role %s may make no roles; all leases share one, %s", facts->user,
+		    facts->lease_role);
+		mend(finding, "ALTER ROLE \"%s\" CREATEROLE; and no lease_role (berth.conf)", facts->user);
+	} else {
+		say(finding, SEVERITY_BAD, "berthd's role %s may make no roles, and each lease has one", facts->user);
+		mend(finding, "ALTER ROLE \"%s\" CREATEROLE; or a login role that all leases share: lease_role (berth.conf)",
+		     facts->user);
+	}
+}
+
+/* What is missing then, by what the shared role is. */
+static void
+judge_lease_role(const struct doctor_facts *facts, struct finding *finding)
+{
+	if (!*facts->lease_role) {
+		say(finding, SEVERITY_OK, "each lease has a role of its own");
 		return;
 	}
-	say(finding, SEVERITY_BAD, "berthd's role %s may make no roles, and each lease has one", facts->user);
-	mend(finding, "ALTER ROLE \"%s\" CREATEROLE;", facts->user);
+	if (!facts->lease_acts)
+		say(finding, SEVERITY_BAD, "berthd's role %s may not act for %s, which lease_role says that all leases share",
+		    facts->user, facts->lease_role);
+	else if (facts->lease_super)
+		say(finding, SEVERITY_BAD, "all leases share the role %s, a superuser: each test may do anything to the server",
+		    facts->lease_role);
+	else if (strcmp(facts->lease_role, facts->user) == 0)
+		say(finding, SEVERITY_WARN, "all leases share berthd's own role %s: each test can reach the schemas of all others,"
+		    " and the registry; nobody is locked out when a lease ends", facts->lease_role);
+	else
+		say(finding, SEVERITY_WARN, "all leases share the role %s: each test can reach the schemas of all others; nobody"
+		    " is locked out when a lease ends", facts->lease_role);
+	if (facts->lease_acts)
+		mend(finding, "berth grants --role \"%s\" | psql -d %s; and no lease_role (berth.conf)", facts->user,
+		     facts->database);
+	else
+		mend(finding, "GRANT \"%s\" TO \"%s\"%s;", facts->lease_role, facts->user,
+		     facts->server_version >= 160000 ? " WITH INHERIT TRUE, SET TRUE" : "");
 }
 
 static void
@@ -441,6 +474,7 @@ const struct doctor_check doctor_checks[DOCTOR_CHECKS] = {
 	{ "public_create",   NEEDS_SERVER,   judge_public_create },
 	{ "superuser",       NEEDS_SERVER,   judge_superuser },
 	{ "createrole",      NEEDS_SERVER,   judge_createrole },
+	{ "lease_role",      NEEDS_SERVER,   judge_lease_role },
 	{ "createdb",        NEEDS_SERVER,   judge_createdb },
 	{ "create",          NEEDS_SERVER,   judge_create },
 	{ "clock",           NEEDS_SERVER,   judge_clock },

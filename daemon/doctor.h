@@ -13,7 +13,7 @@
 enum severity { SEVERITY_OK, SEVERITY_INFO, SEVERITY_WARN, SEVERITY_BAD };
 
 /*
- * What the server is asked, in one row: N a number, T a text. `a` is (enum_schema, database_template), the
+ * What the server is asked, in one row: N a number, T a text. `a` is (enum_schema, database_template, lease_role), the
  * settings; `me` is our role.
  */
 /*  name, SQL */
@@ -47,6 +47,10 @@ enum severity { SEVERITY_OK, SEVERITY_INFO, SEVERITY_WARN, SEVERITY_BAD };
 	T(database, "current_database()")                                                                         \
 	N(superuser, "me.rolsuper::int")                                                                          \
 	N(createrole, "(me.rolsuper OR me.rolcreaterole)::int")                                                   \
+	N(lease_super, "coalesce((SELECT rolsuper FROM pg_roles WHERE rolname = a.lease_role), false)::int")      \
+	N(lease_acts, "coalesce((SELECT pg_has_role(oid, 'USAGE') AND pg_has_role(oid,"                            \
+	  " CASE WHEN current_setting('server_version_num')::int >= 160000 THEN 'SET' ELSE 'MEMBER' END)"          \
+	  " FROM pg_roles WHERE rolname = a.lease_role AND rolcanlogin), false)::int")                            \
 	N(createdb, "(me.rolsuper OR me.rolcreatedb)::int")                                                       \
 	N(database_create, "has_database_privilege(current_database(), 'CREATE')::int")                           \
 	N(enum_create, "coalesce((SELECT has_schema_privilege(oid, 'CREATE') FROM pg_namespace"                   \
@@ -107,7 +111,7 @@ struct doctor_facts {
 	int workers;                      /* as many as there were at a time, or are built ahead */
 	int builds, pg_connections, role_connections, enums, pool_databases;
 	int64_t template_age_h, templates_mb;
-	char enum_schema[64], database_template[64];
+	char enum_schema[64], database_template[64], lease_role[64];
 	int sessions_most, sessions_wanted;
 	char socket[128], group[64];
 	uint32_t socket_mode, dir_mode;   /* st_mode; 0: not there */
@@ -122,7 +126,7 @@ struct finding {
 	char remedy[DOCTOR_TEXT * 2]; /* "" when there is nothing to mend */
 };
 
-enum { DOCTOR_CHECKS = 24 };
+enum { DOCTOR_CHECKS = 25 };
 
 struct doctor_check {
 	const char *key;

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "daemon/base/child.h"
+#include "daemon/base/memory.h"
 #include "daemon/berthd.h"
 #include "daemon/dump.h"
 #include "daemon/redis/redis.h"
@@ -43,9 +44,9 @@ ask_server(void *ctx, struct sql *sql)
 	sql_add(sql, "SELECT");
 	DOCTOR_SERVER(N, N)
 #undef N
-	sql_add(sql, " FROM pg_roles me, (SELECT %L::name AS enum_schema, %L::name AS database_template) a"
+	sql_add(sql, " FROM pg_roles me, (SELECT %L::name AS enum_schema, %L::name AS database_template, %L::name AS lease_role) a"
 	             " WHERE me.rolname = current_user",
-	        config->enum_schema, config->database_template);
+	        config->enum_schema, config->database_template, config->lease_role);
 }
 
 static int
@@ -209,6 +210,7 @@ look_at_settings(const struct berthd *berthd, struct doctor_facts *facts)
 	facts->templates_mb = config->templates_mb;
 	KEEP(facts->enum_schema, config->enum_schema);
 	KEEP(facts->database_template, config->database_template);
+	KEEP(facts->lease_role, config->lease_role);
 	facts->sessions_most = berthd->listener.most;
 	facts->sessions_wanted = config->max_connections;
 }
@@ -303,9 +305,7 @@ on_over(evutil_socket_t fd, short what, void *arg)
 void
 doctor_ask(struct doctor *doctor, uint64_t session)
 {
-	doctor->asking = realloc(doctor->asking, (size_t)(doctor->count + 1) * sizeof *doctor->asking);
-	if (!doctor->asking)
-		abort();
+	doctor->asking = memory_more(doctor->asking, doctor->count, sizeof *doctor->asking);
 	doctor->asking[doctor->count++] = session;
 	if (doctor->count == 1)
 		look(doctor);

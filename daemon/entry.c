@@ -16,6 +16,7 @@
 
 #define SLOT_FIELDS(TEXT, NUMBER)  \
 	TEXT(slot->name)           \
+	TEXT(slot->role)           \
 	NUMBER(slot->kind)         \
 	NUMBER(slot->fence)        \
 	NUMBER(slot->made)         \

@@ -207,38 +207,47 @@ add_short_cut(const struct enum_talk *talk, struct sql *body)
 	sql_fini(&type);
 }
 
+/* Every lease is a member of it. */
+static const char *
+users(const struct enum_talk *talk)
+{
+	return *talk->config->lease_role ? talk->config->lease_role : "berth_lease";
+}
+
 /* Leases find the types by their names and may use them, whatever the defaults of the database are. */
 static void
-add_schema(const char *schema, struct sql *body)
+add_schema(const struct enum_talk *talk, struct sql *body)
 {
+	const char *schema = talk->config->enum_schema;
 	struct sql create = { 0 }, grant = { 0 };
 
 	sql_add(&create, "CREATE SCHEMA %I", schema);
-	sql_add(&grant, "GRANT USAGE ON SCHEMA %I TO berth_lease", schema);
+	sql_add(&grant, "GRANT USAGE ON SCHEMA %I TO %I", schema, users(talk));
 	sql_add(body,
 	        " IF NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = %L) THEN BEGIN EXECUTE %L;"
 	        " EXCEPTION WHEN duplicate_schema OR unique_violation THEN NULL; END; END IF;"
-	        " IF NOT has_schema_privilege('berth_lease', %L, 'USAGE') THEN EXECUTE %L; END IF;",
-	        schema, create.text, schema, grant.text);
+	        " IF NOT has_schema_privilege(%L, %L, 'USAGE') THEN EXECUTE %L; END IF;",
+	        schema, create.text, users(talk), schema, grant.text);
 	sql_fini(&create);
 	sql_fini(&grant);
 }
 
 static void
-add_grant(const char *type, struct sql *body)
+add_grant(const struct enum_talk *talk, const char *type, struct sql *body)
 {
 	struct sql grant = { 0 };
 
-	sql_add(&grant, "GRANT USAGE ON TYPE %s TO berth_lease", type);
-	sql_add(body, " IF NOT has_type_privilege('berth_lease', %L, 'USAGE') THEN EXECUTE %L; END IF;", type,
+	sql_add(&grant, "GRANT USAGE ON TYPE %s TO %I", type, users(talk));
+	sql_add(body, " IF NOT has_type_privilege(%L, %L, 'USAGE') THEN EXECUTE %L; END IF;", users(talk), type,
 	        grant.text);
 	sql_fini(&grant);
 }
 
 /* What the exception undoes includes the note that we have made it. */
 static void
-add_creation(const char *schema, const struct enum_ask *ask, int number, struct sql *body)
+add_creation(const struct enum_talk *talk, const struct enum_ask *ask, int number, struct sql *body)
 {
+	const char *schema = talk->config->enum_schema;
 	struct sql type = { 0 }, create = { 0 };
 
 	sql_add(&type, "%I.%I", schema, ask->want.name);
@@ -248,7 +257,7 @@ add_creation(const char *schema, const struct enum_ask *ask, int number, struct 
 	sql_add(&create, ")");
 	sql_add(body, " IF NOT EXISTS (SELECT " TYPES_OF_SCHEMA " = %L) THEN BEGIN EXECUTE %L;", "", schema,
 	        ask->want.name, create.text);
-	add_grant(type.text, body);
+	add_grant(talk, type.text, body);
 	sql_add(body,
 	        " PERFORM set_config('berth.made', current_setting('berth.made') || ',%d,', true);"
 	        " EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END; END IF;",
@@ -282,9 +291,9 @@ add_making(const struct enum_talk *talk, struct sql *body)
 	int number = 0;
 
 	sql_add(body, "BEGIN");
-	add_schema(schema, body);
+	add_schema(talk, body);
 	FOREACH_FIRST(ask, talk) {
-		add_creation(schema, ask, number++, body);
+		add_creation(talk, ask, number++, body);
 		if (ask->append)
 			add_appending(schema, ask, body);
 	}

@@ -13,6 +13,7 @@
 #include "daemon/pg/pg.h"
 #include "daemon/pg/target.h"
 #include "daemon/slot_role.h"
+#include "daemon/slot_sessions.h"
 
 enum { BEFORE, AFTER, PARTS };
 
@@ -84,9 +85,10 @@ find_alien(void *ctx, struct sql *sql)
 {
 	const struct image_take *take = ctx;
 
+	sql_add(sql, "WITH mine AS (SELECT ");
+	slot_write_own_role(take->slot, sql);
 	sql_add(sql,
-	        "WITH mine AS (SELECT r.oid AS role, n.oid AS ns FROM pg_catalog.pg_roles r, pg_catalog.pg_namespace n"
-	        " WHERE r.rolname = %L AND n.nspname = %L)"
+	        " AS role, n.oid AS ns FROM pg_catalog.pg_namespace n WHERE n.nspname = %L)"
 	        " SELECT pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid) FROM mine, pg_catalog.pg_shdepend d"
 	        " WHERE d.refclassid = 1260 AND d.refobjid = role AND d.deptype = 'o'"
 	        " AND d.dbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())"
@@ -95,7 +97,7 @@ find_alien(void *ctx, struct sql *sql)
 	        "     NOT IN (%L, 'pg_temp', 'pg_toast_temp')"
 	        " AND NOT (d.classid = 826 AND EXISTS (SELECT FROM pg_catalog.pg_default_acl a"
 	        "          WHERE a.oid = d.objid AND a.defaclnamespace = ns))",
-	        take->slot->name, take->slot->name, take->slot->name);
+	        take->slot->name, take->slot->name);
 	sql_add(sql,
 	        /* one that came with a type (a range's to its multirange) comes with it again */
 	        " UNION ALL SELECT pg_catalog.pg_describe_object(2605, c.oid, 0) FROM mine, pg_catalog.pg_cast c"
@@ -107,8 +109,9 @@ find_alien(void *ctx, struct sql *sql)
 	add_lost(sql);
 	sql_add(sql,
 	        " UNION ALL SELECT pg_catalog.format('what the prepared transaction %%L has done', gid)"
-	        " FROM pg_catalog.pg_prepared_xacts WHERE owner = %L AND database = pg_catalog.current_database()",
-	        take->slot->name);
+	        " FROM pg_catalog.pg_prepared_xact() WHERE dbid = (SELECT oid FROM pg_catalog.pg_database"
+	        " WHERE datname = pg_catalog.current_database()) AND ");
+	slot_write_prepared(take->slot, 0, sql);
 	if (take->settings) {
 		sql_add(sql, " UNION ALL SELECT 'settings of the role (ALTER ROLE SET)' WHERE ");
 		slot_role_settings_differ(take->site, take->slot, sql);
@@ -442,7 +445,7 @@ image_take_start(const struct slot_site *site, struct guest *guest, const struct
 		abort();
 	*take = (struct image_take){ .site = site, .slot = slot, .settings = settings, .done = done, .arg = arg,
 		                     .guest = guest, .under_way = PARTS };
-	take->target = pg_target_as(site->guests->target, slot->name, slot->password, facts->database);
+	take->target = pg_target_as(site->guests->target, slot->role, slot->password, facts->database);
 	take->dumps[BEFORE] = dump_start(site->guests->base, site->config->pg_dump, facts->version, take->target,
 	                                 slot->name, "pre-data", most, on_before, take);
 	take->dumps[AFTER] = dump_start(site->guests->base, site->config->pg_dump, facts->version, take->target,

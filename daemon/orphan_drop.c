@@ -118,7 +118,8 @@ add_sessions(struct sql *sql, const struct orphan_drop *drop)
 	sql_add(&quoted, "%I", orphan->name);
 	sql_add(sql,
 	        "datid = (SELECT oid FROM pg_database WHERE datname = current_database())"
-	        " AND application_name !~ '^berthd [0-9a-f]{6} ' AND (usesysid = to_regrole(%L)", quoted.text);
+	        " AND application_name !~ '^berthd [0-9a-f]{6} ' AND (usesysid = to_regrole(%L) OR application_name = %L",
+	        quoted.text, orphan->name);
 	if (!*orphan->stamp_text && !drop->end_sessions)
 		sql_add(sql, " OR usesysid = %l", orphan->owner);
 	sql_add(sql, ")");

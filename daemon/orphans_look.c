@@ -118,13 +118,14 @@ add_inside(const struct orphans_look *look, struct sql *sql)
 	                               : "NULL::timestamptz");
 }
 
-/* Of a schema: its namesake's, those that hold locks in it, and of a foreign one its owner's; a
+/* Of a schema: its namesake's, those that bear its name (where leases share a role), those that hold locks in it, and of a foreign one its owner's; a
  * prepared transaction is no session where it is rolled back (orphan_drop.c). */
 static const char sessions[] =
 	"SELECT count(DISTINCT holder) AS sessions FROM ("
 	" SELECT a.pid::text AS holder FROM activity a WHERE CASE p.rank"
 	"  WHEN 0 THEN a.datid = p.oid WHEN 2 THEN a.usesysid = p.oid"
-	"  WHEN 1 THEN a.here AND NOT a.berthd AND (a.usename = p.name OR p.marked IS NULL AND a.usesysid = p.owner) END"
+	"  WHEN 1 THEN a.here AND NOT a.berthd AND (p.name IN (a.usename, a.application_name)"
+	"   OR p.marked IS NULL AND a.usesysid = p.owner) END"
 	" UNION ALL SELECT i.holder FROM inside_locks i WHERE p.rank = 1 AND i.relnamespace = p.oid"
 	"  AND (i.pid IS NOT NULL OR p.marked IS NULL)) h";
 
@@ -138,7 +139,7 @@ orphans_look_write(const struct orphans_look *look, struct sql *sql)
 	        " keepers AS MATERIALIZED (SELECT objid::bigint AS runner, min(pid) AS pid FROM locks WHERE"
 	        "  locktype = 'advisory' AND classid = %d AND objsubid = 2 GROUP BY 1),"
 	        " activity AS MATERIALIZED (SELECT pid, datid, usesysid, usename, datname = current_database() AS here,"
-	        "  application_name ~ '^berthd [0-9a-f]{6} ' AS berthd"
+	        "  application_name, application_name ~ '^berthd [0-9a-f]{6} ' AS berthd"
 	        "  FROM pg_stat_activity WHERE datid IS NOT NULL AND usesysid IS NOT NULL),"
 	        " inside_locks AS MATERIALIZED (SELECT DISTINCT c.relnamespace, l.holder, l.pid FROM locks l"
 	        "  JOIN pg_class c ON c.oid = l.relation WHERE c.relnamespace <> 'pg_catalog'::regnamespace),"

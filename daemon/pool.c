@@ -19,6 +19,7 @@
 #include "daemon/slot_clean.h"
 #include "daemon/slot_drop.h"
 #include "daemon/slot_guest.h"
+#include "daemon/slot_role.h"
 #include "daemon/slot_shrink.h"
 
 enum {
@@ -287,6 +288,7 @@ build(struct pool *pool, const char *name, struct shelf *shelf, struct lease *le
 {
 	struct slot *slot = slot_new(name, shelf->kind);
 
+	slot_role_choose(&pool->site, slot);
 	slot->shelf = shelf;
 	slot->lease = lease;
 	add(pool, slot);
@@ -432,14 +434,17 @@ on_retry_build(evutil_socket_t fd, short what, void *arg)
 
 /* ---- cleaning ---- */
 
-/* Before PostgreSQL 15 a role may make others its members, who would keep what they have been given. */
+/*
+ * Before PostgreSQL 15 a role may make others its members, who would keep what they have been given. Nobody can be
+ * locked out of a shared role: whoever has an old lease's DSN would be in the next holder's schema.
+ */
 static bool
 can_clean(const struct pool *pool, const struct slot *slot)
 {
 	const struct pg_facts *facts = pg_facts(pool->site.pg);
 
 	return slot->state == SLOT_HELD && slot->baseline && slot->kind == SLOT_SCHEMA && slot->shelf->image
-	       && slot->baseline->image == slot->shelf->image && !slot->named && !slot->doubt && !slot->shelf->closed
+	       && !slot_is_shared(slot) && slot->baseline->image == slot->shelf->image && !slot->named && !slot->doubt && !slot->shelf->closed
 	       && !pool->closing && pool->open && facts && facts->version >= 150000;
 }
 
@@ -691,10 +696,11 @@ pool_adopt(struct pool *pool, const char *name, enum slot_kind kind, int64_t fen
 static void
 recall_slot(const struct pool *pool, const struct slot *slot, bool first, struct sql *sql)
 {
-	sql_add(sql, "%s(%L, %L, %L, %l, true, %L, %L)",
-	        first ? "INSERT INTO berth.slot (name, runner, kind, fence, built, state, template) VALUES " : ", ",
+	sql_add(sql, "%s(%L, %L, %L, %l, true, %L, %L, %L)",
+	        first ? "INSERT INTO berth.slot (name, runner, kind, fence, built, state, template, role) VALUES " : ", ",
 	        slot->name, pool->site.runner, slot_kind_word(slot->kind), slot->fence,
-	        slot->state == SLOT_DROPPING ? "dropping" : "ready", slot->shelf ? slot->shelf->key : NULL);
+	        slot->state == SLOT_DROPPING ? "dropping" : "ready", slot->shelf ? slot->shelf->key : NULL,
+	        slot_is_shared(slot) ? slot->role : NULL);
 }
 
 void

@@ -11,97 +11,20 @@
 
 #include "daemon/base/clock.h"
 #include "daemon/base/log.h"
+#include "daemon/base/memory.h"
 #include "daemon/base/random.h"
 #include "daemon/config.h"
 #include "daemon/lease.h"
 #include "daemon/pg/note.h"
 #include "daemon/pg/pg.h"
-
-/* ---- tables ---- */
-
-/*
- * One statement, one transaction, under a lock that every berthd takes. The role berth_lease belongs
- * to the whole cluster, where that lock does not reach: hence the two exceptions around it (both
- * occur, measured). CONNECT is granted once, to that role: a GRANT for each lease on the one row of
- * the database failed in a third of the cases with `tuple concurrently updated`.
- */
-static const char tables[] =
-	"DECLARE here text; missing text; BEGIN PERFORM pg_advisory_xact_lock(25189, 0);"
-	" SELECT oid INTO here FROM pg_database WHERE datname = current_database();"
-	" BEGIN SELECT system_identifier || '/' || here INTO here FROM pg_control_system();"
-	"  EXCEPTION WHEN insufficient_privilege THEN NULL; END;"
-	" IF to_regclass('berth.meta') IS NULL THEN"
-	"  IF EXISTS (SELECT FROM pg_namespace WHERE nspname = 'berth') THEN"
-	"   RAISE EXCEPTION 'schema berth exists and is not a registry of berth; rename it'; END IF;"
-	"  CREATE SCHEMA berth;"
-	"  COMMENT ON SCHEMA berth IS 'berth registry';"
-	/* what bears a stamp has a fence of a registry that was lost: those of this one are higher */
-	"  EXECUTE 'CREATE SEQUENCE berth.fence START WITH ' || CASE WHEN EXISTS (SELECT FROM pg_shdescription"
-	"   WHERE description LIKE 'berth runner=%') THEN floor(extract(epoch FROM clock_timestamp()) * 1000) ELSE 1 END;"
-	"  CREATE TABLE berth.meta (version int NOT NULL);"
-	"  INSERT INTO berth.meta VALUES (1);"
-	"  CREATE TABLE berth.runner (id text PRIMARY KEY, host text NOT NULL, pid int NOT NULL, uid int NOT NULL,"
-	"   version text NOT NULL, grace interval NOT NULL,"
-	"   started timestamptz NOT NULL DEFAULT clock_timestamp(),"
-	"   heartbeat timestamptz NOT NULL DEFAULT clock_timestamp());"
-	"  CREATE TABLE berth.slot (name text PRIMARY KEY, runner text NOT NULL REFERENCES berth.runner,"
-	"   kind text NOT NULL, fence bigint NOT NULL, built boolean NOT NULL DEFAULT false,"
-	"   state text NOT NULL DEFAULT 'ready', created timestamptz NOT NULL DEFAULT clock_timestamp());"
-	"  CREATE INDEX ON berth.slot (runner);"
-	"  CREATE TABLE berth.lease (id text PRIMARY KEY,"
-	"   slot text NOT NULL REFERENCES berth.slot ON DELETE CASCADE, run text NOT NULL, worker text NOT NULL,"
-	"   uid bigint NOT NULL, pid int NOT NULL, label text, redis_db int,"
-	"   granted timestamptz NOT NULL DEFAULT clock_timestamp());"
-	"  CREATE INDEX ON berth.lease (slot);"
-	"  CREATE TABLE berth.gate (key text PRIMARY KEY, state text NOT NULL, fence bigint NOT NULL,"
-	"   runner text NOT NULL, host text NOT NULL, pid int NOT NULL, uid bigint NOT NULL, message text,"
-	"   status int, entered timestamptz NOT NULL DEFAULT clock_timestamp(), ended timestamptz);"
-	" END IF;"
-	" IF (SELECT version FROM berth.meta) = 1 THEN"
-	"  ALTER TABLE berth.slot ADD COLUMN template text;"
-	"  CREATE TABLE berth.template (key text NOT NULL, kind text NOT NULL, state text NOT NULL, fence bigint NOT NULL,"
-	"   runner text NOT NULL, builder text NOT NULL, message text, schema text, tables int NOT NULL DEFAULT 0,"
-	"   rows bigint NOT NULL DEFAULT 0, bytes bigint NOT NULL DEFAULT 0,"
-	"   since timestamptz NOT NULL DEFAULT clock_timestamp(), used timestamptz NOT NULL DEFAULT clock_timestamp(),"
-	"   PRIMARY KEY (key, kind));"
-	"  CREATE TABLE berth.template_part (key text NOT NULL, kind text NOT NULL, n int NOT NULL, what text NOT NULL,"
-	"   name text NOT NULL, detail text, body text, number bigint NOT NULL DEFAULT 0, flag boolean NOT NULL DEFAULT false,"
-	"   PRIMARY KEY (key, kind, n), FOREIGN KEY (key, kind) REFERENCES berth.template ON DELETE CASCADE);"
-	"  UPDATE berth.meta SET version = 2;"
-	" END IF;"
-	" IF (SELECT version FROM berth.meta) = 2 THEN"
-	"  ALTER TABLE berth.meta ADD COLUMN home text;"
-	"  UPDATE berth.meta SET version = 3, home = here;"
-	" END IF;"
-	" IF (SELECT version FROM berth.meta) IS DISTINCT FROM 3 THEN"
-	"  RAISE EXCEPTION 'the registry is of version %, this berthd knows version 3 alone: upgrade the older',"
-	"   (SELECT version FROM berth.meta); END IF;"
-	" IF (SELECT home FROM berth.meta) IS DISTINCT FROM here THEN"
-	"  RAISE EXCEPTION 'schema berth in database % is a copy of the registry of another one, restored or made with"
-	" TEMPLATE: what it names lives there; DROP SCHEMA berth CASCADE here, and this database has its own',"
-	"   current_database(); END IF;"
-	" SELECT string_agg(t, ', ') INTO missing FROM unnest(ARRAY['fence', 'runner', 'slot', 'lease', 'gate', 'template',"
-	"  'template_part']) t WHERE to_regclass('berth.' || t) IS NULL;"
-	" IF missing IS NOT NULL THEN"
-	"  RAISE EXCEPTION 'the registry is damaged, it has no %: DROP SCHEMA berth CASCADE, and every berthd that runs"
-	" writes down again what is its own', missing; END IF;"
-	" IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'berth_lease') THEN BEGIN"
-	"  CREATE ROLE berth_lease NOLOGIN;"
-	"  EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END; END IF;"
-	" IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'berth_template') THEN BEGIN"
-	"  CREATE ROLE berth_template NOLOGIN;"
-	"  EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END; END IF;"
-	" IF NOT pg_has_role('berth_template', 'USAGE') THEN BEGIN EXECUTE 'GRANT berth_template TO CURRENT_USER'"
-	"  || CASE WHEN current_setting('server_version_num')::int >= 160000 THEN ' WITH INHERIT TRUE, SET TRUE' ELSE '' END;"
-	"  EXCEPTION WHEN OTHERS THEN NULL; END; END IF;"
-	" IF NOT has_database_privilege('berth_lease', current_database(), 'CONNECT') THEN"
-	"  EXECUTE format('GRANT CONNECT ON DATABASE %I TO berth_lease', current_database()); END IF;"
-	" END";
+#include "daemon/registry_tables.h"
 
 static void
 create_tables(void *ctx, struct sql *sql)
 {
-	sql_add(sql, "DO %L", tables);
+	const struct registry *registry = ctx;
+
+	registry_tables_write(registry->config, sql);
 }
 
 /* ---- our row, our lock ---- */
@@ -328,10 +251,7 @@ keep_slot(struct registry *registry, const PGresult *result, int row)
 {
 	struct inherited *one;
 
-	registry->inherited = realloc(registry->inherited,
-	                              (size_t)(registry->inherited_count + 1) * sizeof *registry->inherited);
-	if (!registry->inherited)
-		abort();
+	registry->inherited = memory_more(registry->inherited, registry->inherited_count, sizeof *registry->inherited);
 	one = &registry->inherited[registry->inherited_count++];
 	snprintf(one->name, sizeof one->name, "%s", flow_cell(result, row, 1));
 	one->kind = slot_kind_of(flow_cell(result, row, 2)) == SLOT_DATABASE ? SLOT_DATABASE : SLOT_SCHEMA;
@@ -479,16 +399,17 @@ static void
 on_entered(void *ctx, const struct berth_error *e, const char *sqlstate)
 {
 	struct registry *registry = ctx;
+	bool recalled = registry->recalling;
 
-	bool recalled = !e && registry->recalling;
-
-	if (e)
+	if (e) {
 		failed(registry, e);
-	else
-		registry->past.write_known = NULL, registry->recalling = false;
+		return;
+	}
+	registry->past.write_known = NULL;
+	registry->recalling = false;
 	if (recalled)
 		registry->events->recalled(registry->arg);
-	if (!e && !registry->leaving)
+	if (!registry->leaving)
 		event_active(registry->tick, EV_TIMEOUT, 0); /* the first pulse makes us ready */
 }
 

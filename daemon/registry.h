@@ -32,7 +32,7 @@ struct pg;
 struct pg_target;
 struct evdns_base;
 
-enum { REGISTRY_VERSION = 3, REGISTRY_LOCK_CLASS = 0x6265 /* "be" */, RUNNER_ID = 6 };
+enum { REGISTRY_VERSION = 4, REGISTRY_LOCK_CLASS = 0x6265 /* "be" */, RUNNER_ID = 6 };
 
 /* What this runner made in an earlier life. */
 struct registry_past {

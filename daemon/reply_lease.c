@@ -10,7 +10,7 @@
 #include "daemon/url.h"
 #include "daemon/verb.h"
 
-enum { LEASE_FIELDS = 27 };
+enum { LEASE_FIELDS = 28 };
 
 static void
 text_unless_empty(struct reply *reply, const char *name, const char *text)
@@ -39,18 +39,21 @@ reply_pg(struct reply *reply, const struct lease *lease, const struct berthd *be
 {
 	const struct pg_facts *facts = pg_facts(&berthd->pg);
 	const struct slot *slot = lease->slot;
-	char dsn[4096], port[8];
+	char dsn[8192], port[8], options[URL_OPTIONS];
 	struct url_server server = server_of(berthd, facts, port);
 
+	url_options(slot, &berthd->config, options);
+	server.options = options;
 	url_of_slot(slot, facts, &server, dsn, sizeof dsn);
 	reply_field_text(reply, "schema", slot->kind == SLOT_SCHEMA ? slot->name : "public");
-	reply_field_text(reply, "role", slot->name);
+	reply_field_text(reply, "role", slot->role);
 	reply_field_text(reply, "dsn", dsn);
 	reply_field_text(reply, "host", server.host);
 	reply_field_int(reply, "port", atoi(server.port));
 	reply_field_text(reply, "dbname", url_database(slot, facts));
-	reply_field_text(reply, "user", slot->name);
+	reply_field_text(reply, "user", slot->role);
 	reply_field_text(reply, "password", slot->password);
+	text_unless_empty(reply, "options", options);
 	explicit_bzero(dsn, sizeof dsn);
 }
 
@@ -80,7 +83,7 @@ static void
 reply_nothing_yet(struct reply *reply)
 {
 	static const char *const fields[] = { "schema", "role", "dsn", "host", "port", "dbname", "user", "password",
-		                              "redis", "redis_url", "redis_host", "redis_port", "redis_socket",
+		                              "options", "redis", "redis_url", "redis_host", "redis_port", "redis_socket",
 		                              "redis_db", "redis_user", "redis_password" };
 
 	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)

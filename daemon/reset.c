@@ -23,6 +23,7 @@
 #include "daemon/slot_guest.h"
 #include "daemon/slot_rebuild.h"
 #include "daemon/slot_role.h"
+#include "daemon/slot_sessions.h"
 #include "daemon/slot_shrink.h"
 
 enum {
@@ -160,14 +161,16 @@ prepare_busy(void *ctx, struct sql *sql)
 {
 	const struct reset *reset = ctx;
 
-	if (!reset->slot->prepared)
-		sql_add(sql,
-		        "PREPARE busy AS SELECT format('pid %%s is %%s: %%s', pid, CASE state WHEN 'disabled'"
-		        " THEN 'hidden (track_activities is off)' ELSE state END,"
-		        " left(translate(query, E'\\n\\r\\t', '   '), 120)), NULL FROM pg_stat_get_activity(NULL)"
-		        " WHERE usesysid = %L::regrole AND pid <> pg_backend_pid() AND state <> 'idle'"
-		        " UNION ALL SELECT '', gid FROM pg_prepared_xact() WHERE ownerid = %L::regrole",
-		        reset->slot->name, reset->slot->name);
+	if (reset->slot->prepared)
+		return;
+	sql_add(sql,
+	        "PREPARE busy AS SELECT format('pid %%s is %%s: %%s', pid, CASE state WHEN 'disabled'"
+	        " THEN 'hidden (track_activities is off)' ELSE state END,"
+	        " left(translate(query, E'\\n\\r\\t', '   '), 120)), NULL FROM pg_stat_get_activity(NULL)"
+	        " WHERE state <> 'idle' AND ");
+	slot_write_sessions(reset->slot, 0, sql);
+	sql_add(sql, " UNION ALL SELECT '', gid FROM pg_prepared_xact() WHERE ");
+	slot_write_prepared(reset->slot, 0, sql);
 }
 
 static void
@@ -241,9 +244,12 @@ ask_empty(void *ctx, struct sql *sql)
 		return;
 	sql_add(sql,
 	        "SELECT NOT EXISTS (SELECT FROM pg_depend d JOIN pg_namespace n ON n.oid = d.refobjid WHERE refclassid = 2615"
-	        " AND nspname = %L) AND (SELECT count(*) = 1 FROM pg_shdepend d JOIN pg_roles r ON r.oid = d.refobjid"
-	        " WHERE refclassid = 1260 AND rolname = %L AND deptype = 'o') AND NOT ",
-	        reset->slot->name, reset->slot->name);
+	        " AND nspname = %L) AND ",
+	        reset->slot->name);
+	if (!slot_is_shared(reset->slot))
+		sql_add(sql, "(SELECT count(*) = 1 FROM pg_shdepend d JOIN pg_roles r ON r.oid = d.refobjid"
+		             " WHERE refclassid = 1260 AND rolname = %L AND deptype = 'o') AND ", reset->slot->role);
+	sql_add(sql, "NOT ");
 	slot_role_settings_differ(reset->site, reset->slot, sql);
 	sql_add(sql, " AND EXISTS (SELECT FROM pg_namespace WHERE nspname = %L AND obj_description(oid, 'pg_namespace') = ",
 	        reset->slot->name);
@@ -285,11 +291,11 @@ end_sessions(void *ctx, struct sql *sql)
 {
 	const struct reset *reset = ctx;
 
-	if (*reset->busy)
-		sql_add(sql,
-		        "WITH busy AS MATERIALIZED (SELECT pid FROM pg_stat_get_activity(NULL) WHERE usesysid = %L::regrole"
-		        " AND pid <> pg_backend_pid() AND state <> 'idle') SELECT count(pg_terminate_backend(pid)) FROM busy",
-		        reset->slot->name);
+	if (!*reset->busy)
+		return;
+	sql_add(sql, "WITH busy AS MATERIALIZED (SELECT pid FROM pg_stat_get_activity(NULL) WHERE state <> 'idle' AND ");
+	slot_write_sessions(reset->slot, 0, sql);
+	sql_add(sql, ") SELECT count(pg_terminate_backend(pid)) FROM busy");
 }
 
 static void

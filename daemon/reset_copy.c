@@ -147,7 +147,7 @@ give(void *ctx, struct sql *sql)
 {
 	const struct reset_copy *copy = ctx;
 
-	sql_add(sql, "REASSIGN OWNED BY berth_template TO %I", copy->slot->name);
+	sql_add(sql, "REASSIGN OWNED BY berth_template TO %I", copy->slot->role);
 }
 
 static const struct flow_step give_steps[] = {
@@ -167,7 +167,7 @@ on_copied(void *ctx, const struct berth_error *e, const char *sqlstate)
 	struct reset_copy *copy = ctx;
 	struct slot *slot = copy->slot;
 
-	if (e || !slot->shelf->database) {
+	if (e || !slot->shelf->database || slot_is_shared(slot)) {
 		finish(copy, e);
 		return;
 	}

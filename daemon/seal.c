@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "daemon/base/log.h"
-#include "daemon/base/random.h"
 #include "daemon/image_store.h"
 #include "daemon/image_take.h"
 #include "daemon/lease.h"
@@ -132,10 +131,11 @@ write_row(void *ctx, struct sql *sql)
 	struct sql body = { 0 };
 
 	sql_add(&body,
-	        "BEGIN UPDATE berth.template SET state = 'sealed', schema = %L, tables = %d, rows = %l, bytes = %l,"
+	        "BEGIN UPDATE berth.template SET state = 'sealed', schema = %L, tables = %d, rows = %l, bytes = %l, role = %L,"
 	        " used = clock_timestamp() WHERE key = %L AND kind = %L AND fence = %l AND state = 'building';"
 	        " IF NOT FOUND THEN RAISE EXCEPTION 'fenced' USING ERRCODE = 'BE001'; END IF; END",
 	        seal->image ? seal->image->schema : template->database, template->tables, template->rows, template->bytes,
+	        slot_is_shared(seal->slot) ? seal->slot->role : NULL,
 	        template->key, slot_kind_word(template->shelf.kind), template->fence);
 	sql_add(sql, "DO %L", body.text);
 	sql_fini(&body);
@@ -347,8 +347,7 @@ renew_password(void *ctx, struct sql *sql)
 {
 	struct seal *seal = ctx;
 
-	random_secret(seal->slot->password);
-	slot_role_password(seal->site->slots, seal->slot, sql);
+	slot_role_renew(seal->site->slots, seal->slot, sql);
 }
 
 static void
@@ -356,7 +355,7 @@ find_role(void *ctx, struct sql *sql)
 {
 	const struct seal *seal = ctx;
 
-	sql_add(sql, "SELECT oid FROM pg_roles WHERE rolname = %L", seal->slot->name);
+	sql_add(sql, "SELECT oid FROM pg_roles WHERE rolname = %L", seal->slot->role);
 }
 
 static int
@@ -411,7 +410,7 @@ static void
 on_locked_out(void *ctx, const struct berth_error *e, const char *sqlstate)
 {
 	struct seal *seal = ctx;
-	struct slot_quiet_config config = { .name = seal->slot->name, .role = seal->role, .starting = true };
+	struct slot_quiet_config config = { .slot = seal->slot, .role = seal->role, .starting = true };
 
 	if (goes_on(seal, e))
 		seal->quiet = slot_quiet_start(seal->site->slots, seal->site->base, &config, on_silent, seal);

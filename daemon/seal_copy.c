@@ -65,14 +65,15 @@ on_closed(void *ctx, const struct berth_error *e, const char *sqlstate)
 	finish(ctx, e);
 }
 
-/* ---- own ---- */
+/* ---- own: what is in it becomes nobody's; what belongs to a role that all leases share may stay with that ---- */
 
 static void
 give(void *ctx, struct sql *sql)
 {
 	const struct seal_copy *copy = ctx;
 
-	sql_add(sql, "REASSIGN OWNED BY %I TO berth_template", copy->slot->name);
+	if (!slot_is_shared(copy->slot))
+		sql_add(sql, "REASSIGN OWNED BY %I TO berth_template", copy->slot->role);
 }
 
 /* REASSIGN takes the builder's own database along. */
@@ -81,7 +82,8 @@ give_back(void *ctx, struct sql *sql)
 {
 	const struct seal_copy *copy = ctx;
 
-	sql_add(sql, "ALTER DATABASE %I OWNER TO %I", copy->slot->name, copy->slot->name);
+	if (!slot_is_shared(copy->slot))
+		sql_add(sql, "ALTER DATABASE %I OWNER TO %I", copy->slot->name, copy->slot->role);
 }
 
 static void
@@ -89,14 +91,18 @@ forget_role(void *ctx, struct sql *sql)
 {
 	const struct seal_copy *copy = ctx;
 
-	sql_add(sql, "DROP OWNED BY %I", copy->slot->name);
+	if (!slot_is_shared(copy->slot))
+		sql_add(sql, "DROP OWNED BY %I", copy->slot->role);
 }
 
 static void
 measure(void *ctx, struct sql *sql)
 {
+	const struct seal_copy *copy = ctx;
+
 	sql_add(sql, "SELECT count(*), pg_database_size(current_database()) FROM pg_class c JOIN pg_roles r"
-	             " ON r.oid = c.relowner WHERE relkind IN ('r', 'p') AND r.rolname = 'berth_template'");
+	             " ON r.oid = c.relowner WHERE relkind IN ('r', 'p') AND r.rolname = %L",
+	        slot_is_shared(copy->slot) ? copy->slot->role : "berth_template");
 }
 
 static int

@@ -71,6 +71,9 @@ enum config_flags {
 	NUMBER(drain_ms, 30000, 0, 3600000, CONFIG_RELOAD,                                           \
 	       "ms that SHUTDOWN waits for leases, and then for their ends")                         \
 	GROUP("Roles of leases")                                                                     \
+	TEXT(lease_role, "", name, 0,                                                                \
+	     "a login role that all leases share, for a berthd that may make no roles (empty: each has its own)") \
+	SECRET(lease_role_password, password, 0, "its password, for the DSNs of leases")             \
 	NUMBER(role_connections, 64, -1, 100000, CONFIG_RELOAD, "CONNECTION LIMIT; -1 for none")     \
 	NUMBER(statement_timeout_ms, 60000, 0, 2147483647, CONFIG_RELOAD,                            \
 	       "statement_timeout; 0 for none")                                                      \

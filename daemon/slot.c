@@ -32,8 +32,22 @@ slot_new(const char *name, enum slot_kind kind)
 	slot->state = SLOT_BUILDING;
 	slot->since = clock_now();
 	snprintf(slot->name, sizeof slot->name, "%s", name);
+	snprintf(slot->role, sizeof slot->role, "%s", name);
 	random_secret(slot->password);
 	return slot;
+}
+
+void
+slot_share(struct slot *slot, const char *role, const char *password)
+{
+	snprintf(slot->role, sizeof slot->role, "%s", role);
+	snprintf(slot->password, sizeof slot->password, "%s", password);
+}
+
+bool
+slot_is_shared(const struct slot *slot)
+{
+	return strcmp(slot->role, slot->name) != 0;
 }
 
 void

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * slot: one schema, or one database, and the login role of the same name that owns it.
+ * slot: one schema, or one database, and the login role that owns it: of the same name, its own. Where
+ * berthd may make no roles all slots share one (lease_role); then nothing is done to the role itself, and
+ * what bounds a slot is its name, which is never used again.
  *
  *     BUILDING ──→ FREE ──→ HELD ──→ CLEANING ──→ FREE …
  *         │         │         │          │
@@ -36,6 +38,8 @@ struct slot_build;
 struct slot_clean;
 struct slot_drop;
 
+enum { SLOT_PASSWORD = 255 };
+
 enum slot_kind { SLOT_SCHEMA, SLOT_DATABASE, SLOT_KINDS };
 
 #define SLOT_TO(state) (1u << (state))
@@ -56,13 +60,14 @@ enum slot_state {
 };
 
 struct slot {
-	char name[LIMIT_NAME_BYTES + 1]; /* of the schema or database, and of the role */
+	char name[LIMIT_NAME_BYTES + 1]; /* of the schema or database */
+	char role[LIMIT_NAME_BYTES + 1]; /* that logs in and owns it: of the same name, or see slot_is_shared() */
 	enum slot_kind kind;
 	enum slot_state state;           /* written by slot_move() alone */
 	int64_t since;                   /* clock_now() of that */
 	int64_t fence;                   /* 0 until it is claimed in the registry */
 	int64_t made;                    /* when that was, in seconds since 1970 by the server's clock; 0: not known */
-	char password[SECRET_TEXT];
+	char password[SLOT_PASSWORD + 1]; /* the role's; "" when it needs none */
 	struct shelf *shelf;             /* borrowed: of which make it is */
 	struct lease *lease;             /* borrowed; who holds it or had it built; NULL for anybody's */
 	struct baseline *baseline;       /* owned; what a reset brings back; NULL: an empty schema */
@@ -88,7 +93,10 @@ struct slot {
 };
 TAILQ_HEAD(slot_list, slot);
 
-struct slot *slot_new(const char *name, enum slot_kind kind);
+struct slot *slot_new(const char *name, enum slot_kind kind); /* with a role of its own */
+/* It has no role of its own but one that others have too. */
+void slot_share(struct slot *slot, const char *role, const char *password);
+bool slot_is_shared(const struct slot *slot);
 void slot_free(struct slot *slot); /* in no list, in no flow */
 
 /* Asserts that the move is allowed, unlinks, sets, links. `lists` is indexed by state. */

@@ -33,10 +33,11 @@ claim_row(void *ctx, struct sql *sql)
 	const struct slot_build *build = ctx;
 
 	sql_add(sql,
-	        "INSERT INTO berth.slot (name, runner, kind, fence, template)"
-	        " VALUES (%L, %L, %L, nextval('berth.fence'), %L) ON CONFLICT (name) DO NOTHING"
+	        "INSERT INTO berth.slot (name, runner, kind, fence, template, role)"
+	        " VALUES (%L, %L, %L, nextval('berth.fence'), %L, %L) ON CONFLICT (name) DO NOTHING"
 	        " RETURNING fence, floor(extract(epoch FROM created))::bigint",
-	        build->slot->name, build->site->runner, slot_kind_word(build->slot->kind), build->slot->shelf->key);
+	        build->slot->name, build->site->runner, slot_kind_word(build->slot->kind), build->slot->shelf->key,
+	        slot_is_shared(build->slot) ? build->slot->role : NULL);
 }
 
 static int
@@ -62,6 +63,21 @@ mark_built(void *ctx, struct sql *sql)
 	sql_add(&body, "BEGIN UPDATE berth.slot SET built = true WHERE state = 'ready' AND ");
 	slot_write_ours(build->site, build->slot, &body);
 	sql_add(&body, "; IF NOT FOUND THEN RAISE EXCEPTION 'fenced' USING ERRCODE = 'BE001'; END IF; END");
+	sql_add(sql, "DO %L", body.text);
+	sql_fini(&body);
+}
+
+/* A database's name is free, or it is not marked: its own role is not there to say whose it is. */
+static void
+refuse_taken(void *ctx, struct sql *sql)
+{
+	const struct slot *slot = ((const struct slot_build *)ctx)->slot;
+	struct sql body = { 0 };
+
+	if (slot->kind != SLOT_DATABASE || !slot_is_shared(slot))
+		return;
+	sql_add(&body, "BEGIN IF EXISTS (SELECT FROM pg_database WHERE datname = %L) THEN RAISE duplicate_database; END IF; END",
+	        slot->name);
 	sql_add(sql, "DO %L", body.text);
 	sql_fini(&body);
 }
@@ -95,7 +111,7 @@ create_schema(void *ctx, struct sql *sql)
 {
 	const struct slot_build *build = ctx;
 
-	sql_add(sql, "CREATE SCHEMA %I AUTHORIZATION %I", build->slot->name, build->slot->name);
+	sql_add(sql, "CREATE SCHEMA %I AUTHORIZATION %I", build->slot->name, build->slot->role);
 }
 
 void
@@ -131,7 +147,9 @@ stamp_schema(void *ctx, struct sql *sql)
 static void
 stamp_role(void *ctx, struct sql *sql)
 {
-	stamp(ctx, "ROLE", sql);
+	const struct slot_build *build = ctx;
+
+	slot_role_stamp(build->site, build->slot, sql);
 }
 
 static void
@@ -143,7 +161,7 @@ stamp_database(void *ctx, struct sql *sql)
 void
 slot_write_database(const struct slot_site *site, const struct slot *slot, struct sql *sql)
 {
-	sql_add(sql, "CREATE DATABASE %I OWNER %I TEMPLATE %I%s", slot->name, slot->name,
+	sql_add(sql, "CREATE DATABASE %I OWNER %I TEMPLATE %I%s", slot->name, slot->role,
 	        slot->shelf->database ? slot->shelf->database : site->config->database_template, seal_copy_strategy(site));
 }
 
@@ -164,6 +182,7 @@ close_database(void *ctx, struct sql *sql)
 }
 
 #define ROLE_STEPS                                                        \
+	{ "is the name free", refuse_taken },                             \
 	{ "mark the row", mark_built },                                   \
 	{ "create role", create_role },                                   \
 	{ "join role", join_role },                                       \
@@ -216,14 +235,14 @@ on_filled(void *arg, struct slot *slot, const struct berth_error *e)
 	finish(arg, e);
 }
 
-/* ---- a copied database: what was nobody's becomes the slot's ---- */
+/* ---- a copied database: what was nobody's becomes the slot's; a shared role's is so already ---- */
 
 static void
 give_objects(void *ctx, struct sql *sql)
 {
 	const struct slot_build *build = ctx;
 
-	sql_add(sql, "REASSIGN OWNED BY berth_template TO %I", build->slot->name);
+	sql_add(sql, "REASSIGN OWNED BY berth_template TO %I", build->slot->role);
 }
 
 static const struct flow_step give_steps[] = {
@@ -262,7 +281,7 @@ on_made(void *ctx, const struct berth_error *e, const char *sqlstate)
 	}
 	if (!e && slot->shelf->image)
 		slot_fill_start(build->site, slot, slot->shelf->image, on_filled, build);
-	else if (!e && slot->shelf->database)
+	else if (!e && slot->shelf->database && !slot_is_shared(slot))
 		give(build);
 	else
 		finish(build, e);

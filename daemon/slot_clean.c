@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/base/random.h"
 #include "daemon/baseline.h"
 #include "daemon/pg/pg.h"
 #include "daemon/reset.h"
@@ -105,8 +104,7 @@ renew_password(void *ctx, struct sql *sql)
 {
 	struct slot_clean *clean = ctx;
 
-	random_secret(clean->slot->password);
-	slot_role_password(clean->site, clean->slot, sql);
+	slot_role_renew(clean->site, clean->slot, sql);
 }
 
 static void
@@ -152,7 +150,7 @@ static void
 on_renewed(void *ctx, const struct berth_error *e, const char *sqlstate)
 {
 	struct slot_clean *clean = ctx;
-	struct slot_quiet_config config = { .name = clean->slot->name, .starting = true };
+	struct slot_quiet_config config = { .slot = clean->slot, .starting = true };
 
 	if (e) {
 		if (e->code != BERTH_STALE)

@@ -57,7 +57,8 @@ find_role(void *ctx, struct sql *sql)
 	/* A row that was never built owns nothing, whatever else bears its name. */
 	sql_add(sql, "UPDATE berth.slot s SET state = 'dropping' WHERE ");
 	slot_write_ours(drop->site, drop->slot, sql);
-	sql_add(sql, " RETURNING CASE WHEN built THEN (SELECT oid FROM pg_roles WHERE rolname = s.name) END, fence");
+	sql_add(sql, " RETURNING CASE WHEN built THEN (SELECT oid FROM pg_roles WHERE rolname = coalesce(s.role, s.name)) END,"
+	             " fence, coalesce(s.role, s.name)");
 }
 
 /* From here on the fence is known: what is sent again, or comes late, meets no later slot of that name. */
@@ -68,8 +69,11 @@ keep_role(void *ctx, const PGresult *result, struct berth_error *e)
 
 	drop->missing = PQntuples(result) == 0;
 	drop->role = flow_cell_int(result, 0, 0);
-	if (!drop->missing)
-		drop->slot->fence = flow_cell_int(result, 0, 1);
+	if (drop->missing)
+		return 0;
+	drop->slot->fence = flow_cell_int(result, 0, 1);
+	if (strcmp(flow_cell(result, 0, 2), drop->slot->role) != 0) /* of another runner's slot we have only the name */
+		slot_share(drop->slot, flow_cell(result, 0, 2), "");
 	return 0;
 }
 
@@ -90,13 +94,20 @@ keep_anothers(void *ctx, const PGresult *result, struct berth_error *e)
 	return 0;
 }
 
+/* One of its own, that is to go with it. */
+static bool
+has_role(const struct slot_drop *drop)
+{
+	return drop->role && !slot_is_shared(drop->slot);
+}
+
 static void
 forbid_logins(void *ctx, struct sql *sql)
 {
 	const struct slot_drop *drop = ctx;
 
-	if (drop->role)
-		sql_add(sql, "ALTER ROLE %I NOLOGIN", drop->slot->name);
+	if (has_role(drop))
+		sql_add(sql, "ALTER ROLE %I NOLOGIN", drop->slot->role);
 }
 
 static const struct flow_step quell[] = {
@@ -155,34 +166,31 @@ delete_row(void *ctx, struct sql *sql)
 	sql_fini(&body);
 }
 
-/* Only a schema that the slot's own role owns is the slot's. */
 static void
 drop_schema(void *ctx, struct sql *sql)
 {
 	const struct slot_drop *drop = ctx;
-	struct sql body = { 0 }, text = { 0 };
 
-	if (!drop->role || drop->slot->kind != SLOT_SCHEMA)
-		return;
-	sql_add(&text, "DROP SCHEMA %I CASCADE", drop->slot->name);
-	sql_add(&body,
-	        "BEGIN IF EXISTS (SELECT FROM pg_namespace WHERE nspname = %L AND nspowner = %l)"
-	        " THEN EXECUTE %L; END IF; END",
-	        drop->slot->name, drop->role, text.text);
-	sql_add(sql, "DO %L", body.text);
-	sql_fini(&text);
-	sql_fini(&body);
+	if (drop->role && drop->slot->kind == SLOT_SCHEMA)
+		slot_write_drop_schema(drop->slot, drop->role, sql);
 }
 
+/*
+ * A role that others have too may own more databases. Between CREATE DATABASE and its stamp, which are two
+ * transactions, only a name that berthd has made up tells that it is ours.
+ */
 static void
 find_database(void *ctx, struct sql *sql)
 {
 	struct slot_drop *drop = ctx;
 
 	drop->tables = 0;
-	if (drop->role && drop->slot->kind == SLOT_DATABASE)
-		sql_add(sql, "SELECT count(*) FROM pg_database WHERE datname = %L AND datdba = %l", drop->slot->name,
-		        drop->role);
+	if (!drop->role || drop->slot->kind != SLOT_DATABASE)
+		return;
+	sql_add(sql, "SELECT count(*) FROM pg_database d WHERE datname = %L AND datdba = %l", drop->slot->name, drop->role);
+	if (slot_is_shared(drop->slot))
+		sql_add(sql, " AND (shobj_description(d.oid, 'pg_database') LIKE 'berth runner=%%'"
+		             " OR datname ~ '_[0-9a-f]{6}_[0-9]+$')");
 }
 
 static void
@@ -199,8 +207,8 @@ drop_owned(void *ctx, struct sql *sql)
 {
 	const struct slot_drop *drop = ctx;
 
-	if (drop->role)
-		sql_add(sql, "DROP OWNED BY %I CASCADE", drop->slot->name);
+	if (has_role(drop))
+		sql_add(sql, "DROP OWNED BY %I CASCADE", drop->slot->role);
 }
 
 static void
@@ -208,8 +216,8 @@ drop_role(void *ctx, struct sql *sql)
 {
 	const struct slot_drop *drop = ctx;
 
-	if (drop->role)
-		sql_add(sql, "DROP ROLE %I", drop->slot->name);
+	if (has_role(drop))
+		sql_add(sql, "DROP ROLE %I", drop->slot->role);
 }
 
 static const struct flow_step drop_steps[] = {
@@ -288,7 +296,7 @@ on_quiet(void *arg, const struct berth_error *e)
 static void
 quiet(struct slot_drop *drop)
 {
-	struct slot_quiet_config config = { .name = drop->slot->name, .role = drop->role, .prepared = !drop->last };
+	struct slot_quiet_config config = { .slot = drop->slot, .role = drop->role, .prepared = !drop->last };
 
 	drop->quiet = slot_quiet_start(drop->site, drop->base, &config, on_quiet, drop);
 }

@@ -18,7 +18,7 @@ slot_open_guest(const struct slot_site *site, struct slot *slot)
 		return;
 	slot_close_guest(slot);
 	snprintf(application, sizeof application, "berthd %s reset", site->runner);
-	slot->guest = guest_new(site->guests, slot->name, slot->password,
+	slot->guest = guest_new(site->guests, slot->role, slot->password,
 	                        slot->kind == SLOT_DATABASE ? slot->name : facts->database, application);
 }
 

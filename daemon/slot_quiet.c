@@ -8,6 +8,8 @@
 
 #include "daemon/pg/guest.h"
 #include "daemon/pg/pg.h"
+#include "daemon/slot.h"
+#include "daemon/slot_sessions.h"
 
 enum {
 	LEAST_MS = 2, MOST_MS = 100, /* between two rounds */
@@ -43,11 +45,11 @@ end_sessions(void *ctx, struct sql *sql)
 {
 	const struct slot_quiet *quiet = ctx;
 
-	if (quiet->config.role)
-		sql_add(sql,
-		        "WITH theirs AS MATERIALIZED (SELECT pid FROM pg_stat_activity WHERE usesysid = %l)"
-		        " SELECT count(*), count(pg_terminate_backend(pid)) FROM theirs",
-		        quiet->config.role);
+	if (!quiet->config.role)
+		return;
+	sql_add(sql, "WITH theirs AS MATERIALIZED (SELECT pid FROM pg_stat_get_activity(NULL) WHERE ");
+	slot_write_sessions(quiet->config.slot, quiet->config.role, sql);
+	sql_add(sql, ") SELECT count(*), count(pg_terminate_backend(pid)) FROM theirs");
 }
 
 static int
@@ -92,8 +94,11 @@ find_prepared(void *ctx, struct sql *sql)
 {
 	const struct slot_quiet *quiet = ctx;
 
-	if (quiet->config.role && quiet->config.prepared)
-		sql_add(sql, "SELECT gid, database FROM pg_prepared_xacts WHERE owner = %L LIMIT 1", quiet->config.name);
+	if (!quiet->config.role || !quiet->config.prepared)
+		return;
+	sql_add(sql, "SELECT gid, datname FROM pg_prepared_xact() JOIN pg_database d ON d.oid = dbid WHERE ");
+	slot_write_prepared(quiet->config.slot, quiet->config.role, sql);
+	sql_add(sql, " LIMIT 1");
 }
 
 static int
@@ -121,7 +126,7 @@ become(void *ctx, struct sql *sql)
 {
 	const struct slot_quiet *quiet = ctx;
 
-	sql_add(sql, "SET ROLE %I", quiet->config.name);
+	sql_add(sql, "SET ROLE %I", quiet->config.slot->role);
 }
 
 static void
@@ -157,7 +162,7 @@ static void
 end_prepared(struct slot_quiet *quiet)
 {
 	quiet->guest = guest_new(quiet->site->guests, NULL, NULL, quiet->database, "berthd rollback");
-	quiet->flow = (struct flow){ .steps = roll_back_steps, .subject = quiet->config.name, .ctx = quiet,
+	quiet->flow = (struct flow){ .steps = roll_back_steps, .subject = quiet->config.slot->name, .ctx = quiet,
 		                     .done = on_rolled_back };
 	guest_run(quiet->guest, &quiet->flow);
 }
@@ -186,7 +191,7 @@ on_round(void *ctx, const struct berth_error *e, const char *sqlstate)
 	if (e || is_quiet(quiet)) {
 		finish(quiet, e);
 	} else if (++quiet->rounds > ROUNDS) {
-		berth_error_set(&alive, BERTH_BUSY, "slot %s: %d sessions of its role do not end%s", quiet->config.name,
+		berth_error_set(&alive, BERTH_BUSY, "slot %s: %d sessions of its role do not end%s", quiet->config.slot->name,
 		                quiet->survivors, quiet->survivors ? "" : ", and others do not finish logging in");
 		finish(quiet, &alive);
 	} else if (*quiet->prepared) {
@@ -203,7 +208,7 @@ on_again(evutil_socket_t fd, short what, void *arg)
 
 	quiet->survivors = 0;
 	quiet->prepared[0] = '\0';
-	quiet->flow = (struct flow){ .steps = steps, .subject = quiet->config.name, .ctx = quiet, .done = on_round };
+	quiet->flow = (struct flow){ .steps = steps, .subject = quiet->config.slot->name, .ctx = quiet, .done = on_round };
 	pg_run(quiet->site->pg, &quiet->flow);
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Quiet: every session of a slot's role is ended, in rounds until none is left, and its prepared
- * transactions are rolled back.
+ * transactions are rolled back. Of a role that others have too: the sessions in the slot's database, or those
+ * that hold locks in its schema or bear its name (as the lease's options have it).
  *
  * Whoever wants that none comes back forbids logins, or changes the password, before. A backend that had
  * passed that check already, but is not shown yet as the role's, is waited for: it holds its virtual
@@ -22,8 +23,8 @@ struct slot_quiet;
 typedef void slot_quiet_done(void *arg, const struct berth_error *e);
 
 struct slot_quiet_config {
-	const char *name;  /* of the role, borrowed */
-	int64_t role;      /* its OID */
+	const struct slot *slot; /* borrowed */
+	int64_t role;      /* its role's OID */
 	bool prepared;     /* roll back what it has prepared */
 	bool starting;     /* wait for backends that are just starting */
 };

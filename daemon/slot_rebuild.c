@@ -38,7 +38,7 @@ find_role(void *ctx, struct sql *sql)
 {
 	const struct slot_rebuild *rebuild = ctx;
 
-	sql_add(sql, "SELECT oid FROM pg_roles WHERE rolname = %L", rebuild->slot->name);
+	sql_add(sql, "SELECT oid FROM pg_roles WHERE rolname = %L", rebuild->slot->role);
 }
 
 static int
@@ -91,28 +91,35 @@ check_fence(void *ctx, struct sql *sql)
 	slot_write_check(rebuild->site, rebuild->slot, sql);
 }
 
+static void
+drop_schema(void *ctx, struct sql *sql)
+{
+	const struct slot_rebuild *rebuild = ctx;
+
+	slot_write_drop_schema(rebuild->slot, rebuild->role, sql);
+}
+
 /*
- * The schema, and then whatever the role has made elsewhere. DROP OWNED alone would take along what its
- * sessions keep in pg_temp, and those may stay.
+ * Whatever its own role has made elsewhere. DROP OWNED alone would take along what its sessions keep in
+ * pg_temp, and those may stay.
  */
 static void
 drop_owned(void *ctx, struct sql *sql)
 {
 	const struct slot_rebuild *rebuild = ctx;
-	const char *name = rebuild->slot->name;
 	struct sql body = { 0 };
 
+	if (slot_is_shared(rebuild->slot))
+		return;
 	sql_add(&body,
-	        "BEGIN IF EXISTS (SELECT FROM pg_namespace WHERE nspname = %L AND nspowner = %l)"
-	        " THEN DROP SCHEMA %I CASCADE; END IF;"
-	        " IF EXISTS (SELECT FROM pg_shdepend WHERE refclassid = 1260 AND refobjid = %l"
+	        "BEGIN IF EXISTS (SELECT FROM pg_shdepend WHERE refclassid = 1260 AND refobjid = %l"
 	        "  AND dbid = (SELECT oid FROM pg_database WHERE datname = current_database())"
 	        "  AND coalesce(CASE classid WHEN 1259 THEN (SELECT relnamespace FROM pg_class t WHERE t.oid = objid)"
 	        "   WHEN 1247 THEN (SELECT typnamespace FROM pg_type t WHERE t.oid = objid)"
 	        "   WHEN 1255 THEN (SELECT pronamespace FROM pg_proc t WHERE t.oid = objid) END, 0)"
 	        "   NOT IN (SELECT oid FROM pg_namespace WHERE nspname LIKE 'pg_temp%%'))"
 	        " THEN DROP OWNED BY %I CASCADE; END IF; END",
-	        name, rebuild->role, name, rebuild->role, name);
+	        rebuild->role, rebuild->slot->role);
 	sql_add(sql, "DO %L", body.text);
 	sql_fini(&body);
 }
@@ -147,7 +154,7 @@ create_schema(void *ctx, struct sql *sql)
 {
 	const struct slot_rebuild *rebuild = ctx;
 
-	sql_add(sql, "CREATE SCHEMA %I AUTHORIZATION %I", rebuild->slot->name, rebuild->slot->name);
+	sql_add(sql, "CREATE SCHEMA %I AUTHORIZATION %I", rebuild->slot->name, rebuild->slot->role);
 }
 
 static void
@@ -161,6 +168,7 @@ stamp(void *ctx, struct sql *sql)
 static const struct flow_step clear_steps[] = {
 	{ "bound the wait", bound_the_wait },
 	{ "check the fence", check_fence },
+	{ "drop schema", drop_schema },
 	{ "drop what it owns", drop_owned },
 	{ "set the role", set_role },
 	{ "set the password", set_password },

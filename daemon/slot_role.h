@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* The statements about a slot's role: how it is made, what is set for it, its next password. */
+/*
+ * A slot's role: which it is, and the statements about it: how it is made, what is set for it, its next
+ * password. One that is shared is left as it is; all of them write nothing then.
+ */
 #pragma once
 
 #include "daemon/pg/sql.h"
 #include "daemon/slot_build.h"
+
+/* A role of its own, or the one that the settings say. */
+void slot_role_choose(const struct slot_site *site, struct slot *slot);
 
 /* Each writes one statement, or nothing where nothing is needed. */
 void slot_role_create(const struct slot_site *site, const struct slot *slot, struct sql *sql);
@@ -14,9 +20,13 @@ void slot_role_settings(const struct slot_site *site, const struct slot *slot, s
 /* Sets, until the transaction ends, the search_path that the role has: functions that name nothing in full
  * find what they found when they were made. */
 void slot_role_path(const struct slot_site *site, const struct slot *slot, struct sql *sql);
+/* Whose it is, as its comment. */
+void slot_role_stamp(const struct slot_site *site, const struct slot *slot, struct sql *sql);
 /* A condition: whether the role's settings are others. */
 void slot_role_settings_differ(const struct slot_site *site, const struct slot *slot, struct sql *sql);
 /* As many connections as the settings say, and so many more. */
 void slot_role_limit(const struct slot_site *site, const struct slot *slot, int more, struct sql *sql);
 /* slot->password becomes the role's, with the right to log in. */
 void slot_role_password(const struct slot_site *site, const struct slot *slot, struct sql *sql);
+/* The same with a new one: whoever knew the old is locked out. */
+void slot_role_renew(const struct slot_site *site, struct slot *slot, struct sql *sql);

@@ -52,3 +52,16 @@ slot_write_table_count(const struct slot *slot, int64_t role, struct sql *sql)
 	        " WHERE s.nspname = %L AND s.nspowner = %l AND c.relkind IN ('r', 'p') AND NOT c.relispartition",
 	        slot->name, role);
 }
+
+void
+slot_write_drop_schema(const struct slot *slot, int64_t role, struct sql *sql)
+{
+	struct sql body = { 0 };
+
+	sql_add(&body,
+	        "BEGIN IF EXISTS (SELECT FROM pg_namespace WHERE nspname = %L AND nspowner = %l)"
+	        " THEN DROP SCHEMA %I CASCADE; END IF; END",
+	        slot->name, role, slot->name);
+	sql_add(sql, "DO %L", body.text);
+	sql_fini(&body);
+}

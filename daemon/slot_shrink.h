@@ -16,4 +16,6 @@ void slot_write_check(const struct slot_site *site, const struct slot *slot, str
 /* Drops as many tables as fit into one transaction, if there are that many; SQLSTATE BE001 when the row is not
  * ours. Then: how many tables are left. `role` is the OID of the schema's owner. */
 void slot_write_shrink(const struct slot_site *site, const struct slot *slot, int64_t role, struct sql *sql);
+/* Drops the schema, if it is there and that role's: only a schema that the slot's own role owns is the slot's. */
+void slot_write_drop_schema(const struct slot *slot, int64_t role, struct sql *sql);
 void slot_write_table_count(const struct slot *slot, int64_t role, struct sql *sql);

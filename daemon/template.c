@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "daemon/base/log.h"
+#include "daemon/config.h"
 #include "daemon/image_store.h"
 #include "daemon/lease.h"
 #include "daemon/pg/note.h"
@@ -244,9 +245,22 @@ ask_row(void *ctx, struct sql *sql)
 	const struct template *template = ctx;
 
 	sql_add(sql,
-	        "SELECT state, fence, builder, message, schema, tables, rows, bytes FROM berth.template"
+	        "SELECT state, fence, builder, message, schema, tables, rows, bytes, role FROM berth.template"
 	        " WHERE key = %L AND kind = %L",
 	        template->key, slot_kind_word(template->shelf.kind));
+}
+
+/* What is in the copy of a database belongs to a role that our leases must be able to act as. */
+static int
+check_owner(const struct template *template, const char *role, struct berth_error *e)
+{
+	const char *ours = template->templates->site->config->lease_role;
+
+	if (template->shelf.kind == SLOT_SCHEMA || strcmp(template->seen, "sealed") != 0 || strcmp(role, ours) == 0)
+		return 0;
+	return berth_error_set(e, BERTH_NOTEMPLATE, "template %.80s is of a database whose things belong to %s%.63s, and leases"
+	                       " have %s%.63s here; drop it (berth template drop) and build it anew", template->key,
+	                       *role ? "the role " : "a role for each lease", role, *ours ? "the role " : "one each", ours);
 }
 
 static int
@@ -262,7 +276,7 @@ keep_row(void *ctx, const PGresult *result, struct berth_error *e)
 	template->tables = (int)flow_cell_int(result, 0, 5);
 	template->rows = flow_cell_int(result, 0, 6);
 	template->bytes = flow_cell_int(result, 0, 7);
-	return 0;
+	return check_owner(template, flow_cell(result, 0, 8), e);
 }
 
 static bool

@@ -2,17 +2,24 @@
 /* LEAKS: what a lease's role has outside of its schema, and what it holds on to. */
 #include "daemon/berthd.h"
 #include "daemon/inquiry.h"
+#include "daemon/slot_sessions.h"
 #include "daemon/verb.h"
 
 enum { LEAKS_FIELDS = 4, LEAKS_MOST = 200 };
 
 /* Of a database of its own the objects are elsewhere, where we cannot look. */
 static void
-ask_objects(const char *slot, struct sql *sql)
+ask_objects(const struct slot *slot, struct sql *sql)
 {
+	sql_add(sql, "WITH me AS (SELECT ");
+	slot_write_own_role(slot, sql);
 	sql_add(sql,
-	        "WITH me AS (SELECT r.oid AS role, n.oid AS ns FROM pg_roles r LEFT JOIN pg_namespace n ON n.nspname = r.rolname"
-	        " WHERE r.rolname = %L)"
+	        " AS role, (SELECT oid FROM pg_namespace WHERE nspname = %L) AS ns),"
+	        " sessions AS MATERIALIZED (SELECT pid, state, query, application_name FROM pg_stat_get_activity(NULL) WHERE ",
+	        slot->name);
+	slot_write_sessions(slot, 0, sql);
+	sql_add(sql,
+	        ")"
 	        " SELECT 'object', pg_describe_object(classid, objid, objsubid), NULL::int, NULL::text FROM me, pg_shdepend d"
 	        " WHERE refclassid = 1260 AND refobjid = role AND deptype = 'o'"
 	        " AND dbid = (SELECT oid FROM pg_database WHERE datname = current_database())"
@@ -24,23 +31,22 @@ ask_objects(const char *slot, struct sql *sql)
 	        "  WHEN 1255 THEN NOT EXISTS (SELECT FROM pg_proc WHERE oid = objid AND pronamespace = ns)"
 	        "  WHEN 826 THEN NOT EXISTS (SELECT FROM pg_default_acl WHERE oid = objid AND defaclnamespace = ns)"
 	        "  ELSE coalesce((pg_identify_object(classid, objid, objsubid)).schema, '') NOT IN (%L, 'pg_temp') END",
-	        slot, slot);
+	        slot->name);
 }
 
 /* Our own guest in there is no session of the holder's. */
 static void
-ask_holds(const char *slot, struct sql *sql)
+ask_holds(const struct slot *slot, struct sql *sql)
 {
+	sql_add(sql, " UNION ALL SELECT 'prepared', gid, NULL, NULL FROM pg_prepared_xact() WHERE ");
+	slot_write_prepared(slot, 0, sql);
 	sql_add(sql,
-	        " UNION ALL SELECT 'prepared', gid, NULL, NULL FROM pg_prepared_xacts WHERE owner = %L"
 	        " UNION ALL SELECT 'advisory', CASE objsubid WHEN 1 THEN (l.classid::int8 << 32 | l.objid::int8)::text"
-	        "  ELSE format('%%s, %%s', l.classid, l.objid) END, l.pid, NULL FROM me, pg_locks l"
-	        "  JOIN pg_stat_get_activity(NULL) a ON a.pid = l.pid WHERE locktype = 'advisory' AND usesysid = role AND granted",
-	        slot);
+	        "  ELSE format('%%s, %%s', l.classid, l.objid) END, l.pid, NULL FROM sessions"
+	        "  JOIN pg_locks l USING (pid) WHERE locktype = 'advisory' AND granted");
 	sql_add(sql,
 	        " UNION ALL SELECT 'session', left(translate(query, E'\\n\\r\\t', '   '), 120), pid, state"
-	        " FROM me, pg_stat_get_activity(NULL) WHERE usesysid = role AND application_name NOT LIKE 'berthd %%'"
-	        " LIMIT %d",
+	        " FROM sessions WHERE application_name NOT LIKE 'berthd %%' LIMIT %d",
 	        LEAKS_MOST);
 }
 
@@ -48,9 +54,14 @@ static void
 ask_leaks(void *ctx, struct sql *sql)
 {
 	const struct inquiry *inquiry = ctx;
+	const struct slot *slot = pool_find(&inquiry->berthd->pool, inquiry->about);
 
-	ask_objects(inquiry->about, sql);
-	ask_holds(inquiry->about, sql);
+	if (!slot) { /* it was dropped meanwhile, and all that it had */
+		sql_add(sql, "SELECT NULL, NULL, NULL, NULL WHERE false");
+		return;
+	}
+	ask_objects(slot, sql);
+	ask_holds(slot, sql);
 }
 
 static void

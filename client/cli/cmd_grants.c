@@ -10,44 +10,61 @@
 
 enum { OLDEST = 13, NEWEST_KNOWN = 18, NAME_MAX_BYTES = 63 };
 
-static const char *version_said, *role = "berthd", *enum_schema = "public";
+static const char *version_said, *role = "berthd", *enum_schema = "public", *lease_role;
 static bool without_databases;
 
 static const struct cli_option options[] = {
 	{ "pg-version", "N", OPTION_TEXT, &version_said, "PostgreSQL's, from 13 on (default: the daemon's server's)" },
 	{ "role", "NAME", OPTION_TEXT, &role, "berthd's role (default: berthd)" },
 	{ "enum-schema", "NAME", OPTION_TEXT, &enum_schema, "where shared enums are made (default: public)" },
+	{ "lease-role", "NAME", OPTION_TEXT, &lease_role, "all leases share this login role; berthd may make none" },
 	{ "without-databases", NULL, OPTION_FLAG, &without_databases, "KIND database is not wanted" },
 	{ 0 }
 };
 
-/* In order, each for the versions since..until. @role, @schema and @createdb stand for what was asked. */
+/* Whose the roles of leases are. */
+enum whose { ANY, OWN /* one a lease */, SHARED, OTHER /* shared, and not berthd's */ };
+
+/* In order, each for the versions since..until. @role, @lease, @schema, @createrole and @createdb stand for what was
+ * asked. */
 static const struct grant {
 	int since, until;
+	enum whose whose;
 	const char *why, *sql;
 } grants[] = {
-	{ OLDEST, 99,
-	  "It logs in and makes roles, one a lease. Its password: \\password @role",
+	{ OLDEST, 99, OWN,
+	  "It logs in and makes roles, one a lease. Its password: \\password @role", NULL },
+	{ OLDEST, 99, SHARED,
+	  "It logs in, and makes no roles. Its password: \\password @role", NULL },
+	{ OLDEST, 99, ANY, NULL,
 	  "DO $berth$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '@role') THEN\n"
 	  "  CREATE ROLE \"@role\"; END IF; END $berth$;\n"
-	  "ALTER ROLE \"@role\" LOGIN NOSUPERUSER CREATEROLE @createdb;" },
-	{ OLDEST, 15,
+	  "ALTER ROLE \"@role\" LOGIN NOSUPERUSER @createrole @createdb;" },
+	{ OLDEST, 99, OTHER,
+	  "All leases log in as this one (lease_role in berth.conf); it stays as it is, if it is there. Its password:\n"
+	  "-- \\password @lease, and lease_role_password_file",
+	  "DO $berth$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '@lease') THEN\n"
+	  "  CREATE ROLE \"@lease\" LOGIN; END IF; END $berth$;" },
+	{ OLDEST, 15, OTHER, "Their schemas belong to it, and berthd acts for it.", "GRANT \"@lease\" TO \"@role\";" },
+	{ 16, 99, OTHER, "Their schemas belong to it, and berthd acts for it.",
+	  "GRANT \"@lease\" TO \"@role\" WITH INHERIT TRUE, SET TRUE;" },
+	{ OLDEST, 15, OWN,
 	  "Before PostgreSQL 16 CREATEROLE is close to superuser: it may join any role that is none.", NULL },
-	{ OLDEST, 99,
+	{ OLDEST, 99, ANY,
 	  "In this database it makes schemas, one a lease, and the registry (schema berth).",
 	  "DO $berth$ BEGIN\n"
 	  "  EXECUTE format('GRANT CONNECT, CREATE ON DATABASE %I TO \"@role\"', current_database()); END $berth$;" },
-	{ OLDEST, 99,
+	{ OLDEST, 99, ANY,
 	  "Shared enum types are made here (ENUM ENSURE, [enums] in berth.conf); a schema that is not there it makes.",
 	  "DO $berth$ BEGIN IF to_regnamespace('\"@schema\"') IS NOT NULL THEN\n"
 	  "  GRANT USAGE, CREATE ON SCHEMA \"@schema\" TO \"@role\"; END IF; END $berth$;" },
-	{ OLDEST, 99,
+	{ OLDEST, 99, ANY,
 	  "A registry that another role has made goes over to this one; no berthd may run meanwhile.",
 	  "DO $berth$ DECLARE t oid; BEGIN IF to_regnamespace('berth') IS NOT NULL THEN\n"
 	  "  ALTER SCHEMA berth OWNER TO \"@role\";\n"
 	  "  FOR t IN SELECT oid FROM pg_class WHERE relnamespace = 'berth'::regnamespace AND relkind IN ('r', 'S') LOOP\n"
 	  "    EXECUTE format('ALTER TABLE %s OWNER TO \"@role\"', t::regclass); END LOOP; END IF; END $berth$;" },
-	{ 16, 99,
+	{ 16, 99, OWN,
 	  "The same of the two roles that berthd makes for all leases: from 16 on only their maker may hand them on.",
 	  "DO $berth$ DECLARE r name; BEGIN FOR r IN SELECT rolname FROM pg_roles\n"
 	  "  WHERE rolname IN ('berth_lease', 'berth_template') AND NOT pg_has_role('@role', oid, 'MEMBER WITH ADMIN OPTION') LOOP\n"
@@ -70,7 +87,9 @@ static const char *
 value_of(const char *at, size_t *ret_len)
 {
 	const struct { const char *name, *value; } values[] = {
-		{ "@role", role }, { "@schema", enum_schema }, { "@createdb", without_databases ? "NOCREATEDB" : "CREATEDB" },
+		{ "@role", role }, { "@lease", lease_role }, { "@schema", enum_schema },
+		{ "@createrole", lease_role ? "NOCREATEROLE" : "CREATEROLE" },
+		{ "@createdb", without_databases ? "NOCREATEDB" : "CREATEDB" },
 	};
 
 	for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
@@ -98,6 +117,16 @@ print(const char *text)
 	putchar('\n');
 }
 
+static bool
+is_wanted(const struct grant *grant, int version)
+{
+	bool other = lease_role && strcmp(lease_role, role) != 0;
+
+	return version >= grant->since && version <= grant->until
+	       && (grant->whose == ANY || (grant->whose == OWN && !lease_role) || (grant->whose == SHARED && lease_role)
+	           || (grant->whose == OTHER && other));
+}
+
 static void
 print_all(int version)
 {
@@ -105,10 +134,12 @@ print_all(int version)
 	       "--   berth grants --pg-version %d | psql -X -v ON_ERROR_STOP=1 -d DATABASE\n",
 	       version, version);
 	for (size_t i = 0; i < sizeof grants / sizeof *grants; i++) {
-		if (version < grants[i].since || version > grants[i].until)
+		if (!is_wanted(&grants[i], version))
 			continue;
-		fputs("\n-- ", stdout);
-		print(grants[i].why);
+		if (grants[i].why) {
+			fputs("\n-- ", stdout);
+			print(grants[i].why);
+		}
 		if (grants[i].sql)
 			print(grants[i].sql);
 	}
@@ -148,8 +179,13 @@ run(const struct invocation *asked)
 {
 	int status, version = version_said ? atoi(version_said) : 0;
 
-	if (!is_plain(role) || !is_plain(enum_schema))
-		return complain_usage("grants", "'%s' cannot be a name here", is_plain(role) ? enum_schema : role);
+	const char *names[] = { role, enum_schema, lease_role ? lease_role : role };
+	size_t i = 0;
+
+	while (i < 3 && is_plain(names[i]))
+		i++;
+	if (i < 3)
+		return complain_usage("grants", "'%s' cannot be a name here", names[i]);
 	if (strcmp(role, "postgres") == 0)
 		return complain_usage("grants", "postgres would lose what makes it the superuser; let berthd have a role of"
 		                      " its own");
@@ -166,7 +202,7 @@ run(const struct invocation *asked)
 
 const struct command command_grants = {
 	.name = "grants",
-	.usage = "[--pg-version N] [--role NAME] [--enum-schema NAME] [--without-databases]",
+	.usage = "[--pg-version N] [--role NAME] [--lease-role NAME] [--enum-schema NAME] [--without-databases]",
 	.summary = "The SQL for the least that the daemon's role needs",
 	.details = "It may be run again, also to take superuser from a role that had it.\n",
 	.options = options,

@@ -31,6 +31,7 @@ const struct cli_field lease_fields[] = {
 	LEASE(dbname,         KIND_TEXT,  true),
 	LEASE(user,           KIND_TEXT,  true),
 	LEASE(password,       KIND_TEXT,  true),
+	LEASE(options,        KIND_TEXT,  true),
 	LEASE(redis,          KIND_TEXT,  true),
 	LEASE(redis_url,      KIND_TEXT,  true),
 	LEASE(redis_host,     KIND_TEXT,  true),

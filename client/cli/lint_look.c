@@ -11,7 +11,11 @@
  * counts unless it means an extension's.
  */
 static const char question[] =
-	"WITH me AS (SELECT oid, rolname AS schema FROM pg_catalog.pg_roles WHERE rolname = current_user),\n"
+	"WITH me AS (SELECT oid, pg_catalog.quote_ident(current_schema()) AS schema FROM pg_catalog.pg_roles WHERE rolname = current_user),\n"
+	"others AS (\n" /* whose role is this one too, where all leases share one */
+	" SELECT pg_catalog.quote_ident(nspname) AS schema FROM pg_catalog.pg_namespace n\n"
+	"  WHERE nspname <> current_schema()\n"
+	"  AND pg_catalog.obj_description(n.oid, 'pg_namespace') LIKE 'berth runner=%'),\n"
 	"owned AS (\n"
 	" SELECT d.classid, d.objid, i.type, i.schema, i.identity\n"
 	" FROM pg_catalog.pg_shdepend d,\n"
@@ -23,15 +27,16 @@ static const char question[] =
 	"   WHERE x.classid = d.classid AND x.objid = d.objid AND x.deptype IN ('i', 'a', 'e', 'P', 'S')\n"
 	"    AND (x.refclassid, x.refobjid) <> (x.classid, x.objid))),\n"
 	"code AS (\n"
-	" SELECT o.type, pg_catalog.replace(o.identity, pg_catalog.quote_ident(me.schema) || '.', '') AS name,\n"
+	" SELECT o.type, pg_catalog.replace(o.identity, me.schema || '.', '') AS name,\n"
 	"  p.prosrc || ' ' || coalesce(pg_catalog.array_to_string(p.proconfig, ' '), '') AS text\n"
 	" FROM me, owned o JOIN pg_catalog.pg_proc p ON p.oid = o.objid\n"
 	" WHERE o.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND o.schema = me.schema)\n"
-	"SELECT 'inside', type, pg_catalog.replace(identity, pg_catalog.quote_ident(me.schema) || '.', ''), NULL\n"
+	"SELECT 'inside', type, pg_catalog.replace(identity, me.schema || '.', ''), NULL\n"
 	" FROM me, owned WHERE owned.schema = me.schema\n"
 	"UNION SELECT 'outside', type, CASE type WHEN 'large object' THEN '' ELSE identity END, NULL\n"
 	" FROM me, owned WHERE owned.schema IS DISTINCT FROM me.schema\n"
-	"  AND (type, identity) <> ('schema', pg_catalog.quote_ident(me.schema))\n"
+	"  AND (type, identity) <> ('schema', me.schema)\n"
+	"  AND NOT EXISTS (SELECT FROM others o WHERE o.schema = owned.schema OR (type, identity) = ('schema', o.schema))\n"
 	"UNION SELECT 'there', 'extension', pg_catalog.quote_ident(extname), NULL FROM pg_catalog.pg_extension\n"
 	"UNION SELECT 'public', type, name, pg_catalog.string_agg(DISTINCT 'public.' || m[1], ', ')\n"
 	" FROM code, pg_catalog.regexp_matches(text, '(?:^|[^\\w.])\"?public\"?\\s*\\.\\s*\"?(\\w+)', 'gi') m\n"

@@ -13,6 +13,7 @@
 enum otherwise {
 	OTHERWISE_UNSET, /* what was inherited would be about another lease, or lead elsewhere */
 	OTHERWISE_LEAVE, /* what was inherited is the user's own */
+	OTHERWISE_MIND,  /* so it is, unless it sets a search_path, which would lead out of the lease's schema */
 };
 
 /* clang-format off */
@@ -36,6 +37,7 @@ static const struct {
 	{ "PGDATABASE",        "{dbname}",    OTHERWISE_UNSET },
 	{ "PGUSER",            "{user}",      OTHERWISE_UNSET },
 	{ "PGPASSWORD",        "{password}",  OTHERWISE_UNSET },
+	{ "PGOPTIONS",         "{options}",   OTHERWISE_MIND },
 	/* libpq lets these go over PGHOST and the rest. */
 	{ "PGHOSTADDR",        NULL,          OTHERWISE_UNSET },
 	{ "PGSERVICE",         NULL,          OTHERWISE_UNSET },
@@ -87,6 +89,15 @@ put(struct vars *vars, char *name, char *value)
 	vars->items[vars->count++] = (struct var){ name, value };
 }
 
+static bool
+leads_elsewhere(const char *name, enum otherwise otherwise)
+{
+	const char *inherited = getenv(name);
+
+	return otherwise == OTHERWISE_UNSET
+	       || (otherwise == OTHERWISE_MIND && inherited && strcasestr(inherited, "search_path"));
+}
+
 static void
 put_usual(struct vars *vars, const struct berth_lease *lease, int i)
 {
@@ -97,7 +108,7 @@ put_usual(struct vars *vars, const struct berth_lease *lease, int i)
 		free(value);
 		value = NULL;
 	}
-	if (value || usual[i].otherwise == OTHERWISE_UNSET)
+	if (value || leads_elsewhere(usual[i].name, usual[i].otherwise))
 		put(vars, need(strdup(usual[i].name)), value);
 }
 

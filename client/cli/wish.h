@@ -54,8 +54,8 @@ enum { NO_TTL = -1, USUAL_WAIT = -1 };
 #define WISH_DETAILS \
 	"The variables: BERTH_SOCKET BERTH_LEASE BERTH_FENCE BERTH_STATE BERTH_SCHEMA BERTH_RUN\n" \
 	"BERTH_WORKER BERTH_REDIS_DB BERTH_REDIS_LEVEL DATABASE_URL REDIS_URL PGHOST PGPORT PGDATABASE\n" \
-	"PGUSER PGPASSWORD. --env adds to them or replaces one; in its FORMAT these stand for the\n" \
-	"lease's values: {dsn} {host} {port} {dbname} {user} {password} {schema} {role} {kind}\n" \
+	"PGUSER PGPASSWORD PGOPTIONS. --env adds to them or replaces one; in its FORMAT these stand for\n" \
+	"the lease's values: {dsn} {host} {port} {dbname} {user} {password} {options} {schema} {role} {kind}\n" \
 	"{template} {redis} {redis_url} {redis_host} {redis_port} {redis_socket} {redis_db}\n" \
 	"{redis_user} {redis_password} {lease} {fence} {state} {run} {worker}; {{ and }} are braces.\n" \
 	"Times are a number with ms, s, m, h or d; 0 needs none.\n"

@@ -50,7 +50,8 @@ struct berth_lease {
 	int port;
 	const char *dbname;
 	const char *user;
-	const char *password;
+	const char *password; /* "" where the server wants none */
+	const char *options;  /* libpq's, where several leases share a role: without them a session is in no lease's schema */
 	const char *redis; /* the level granted: "acl", "index", "private" or "none" */
 	const char *redis_url;
 	const char *redis_host;

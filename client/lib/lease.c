@@ -34,6 +34,7 @@ static const struct field lease_fields[] = {
 	TEXT(dbname, FIELD_HELD),
 	TEXT(user, FIELD_HELD),
 	TEXT(password, FIELD_HELD),
+	TEXT(options, FIELD_MAYBE),
 	TEXT(redis, FIELD_HELD),
 	TEXT(redis_url, FIELD_MAYBE),
 	TEXT(redis_host, FIELD_MAYBE),

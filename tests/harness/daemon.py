@@ -15,7 +15,7 @@ import redis
 
 from harness import places, process
 from harness.log import Log
-from harness.pg_server import PgServer
+from harness.pg_server import LEASE_PASSWORD, PgServer
 from harness.redis_server import RedisServer
 from harness.resp import Client, Map
 from harness.wait import SLOW, eventually, ms
@@ -30,7 +30,7 @@ DEFAULTS = {"pool_schemas": 2, "pool_redis": 2, "drain_ms": ms(10000)}
 REMAINS = {"log", "b.sock.lock"}
 
 # What must not be seen by other users goes through the environment, not the command line.
-SECRET = ("pg_dsn", "redis_url")
+SECRET = ("pg_dsn", "redis_url", "lease_role_password")
 
 _SANITIZERS = {
     "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:exitcode=99",
@@ -59,6 +59,8 @@ class Daemon:
         self.settings = DEFAULTS | {"socket": self.socket}
         if pg:
             self.settings["pg_dsn"] = pg.dsn()
+            if pg.lease_role:
+                self.settings |= {"lease_role": pg.lease_role, "lease_role_password": LEASE_PASSWORD}
         if redis_server:
             self.settings["redis_url"] = redis_server.url()
             self.settings["redis_meta_db"] = redis_server.meta_db

@@ -19,7 +19,9 @@ from harness.wait import eventually
 DATABASE = "app"
 DAEMON = "berthd"  # the role berthd logs in as
 DAEMON_PASSWORD = "pg-secret-of-the-daemon"
+LEASE_PASSWORD = "p@ss of all/leases"  # where they share a role
 GRANTS = os.environ.get("BERTH_TEST_GRANTS") == "1"
+LEASE_ROLE = os.environ.get("BERTH_TEST_LEASE_ROLE")
 
 _CONF = """
 listen_addresses = '127.0.0.1'
@@ -65,15 +67,23 @@ class PgServer:
     """One postmaster with the database `app` and the role `berthd`; on a socket and a port.
 
     settings are postgresql.conf lines by name. superuser=False gives berthd's role what `berth grants`
-    says and no more; so does BERTH_TEST_GRANTS=1, for every server.
+    says and no more; so does BERTH_TEST_GRANTS=1, for every server. A lease_role is there, too, which all
+    leases share, and then berthd's role may make none; BERTH_TEST_LEASE_ROLE is one for every server.
     """
 
-    def __init__(self, superuser: bool = not GRANTS, max_connections: int = 300, **settings):
+    def __init__(
+        self,
+        superuser: bool = not GRANTS,
+        max_connections: int = 300,
+        lease_role: str | None = LEASE_ROLE,
+        **settings,
+    ):
         self.dir = places.new_dir("pg")
         self.data = self.dir / "data"
         self.log = self.dir / "log"
         self.port = process.free_port()
-        self.superuser = superuser
+        self.superuser = superuser and lease_role is None
+        self.lease_role = lease_role
         self.process: subprocess.Popen | None = None
         self._admin: dict[str, psycopg.Connection] = {}
         fsync = "on" if os.environ.get("BERTH_TEST_PG_FSYNC") == "1" else "off"
@@ -94,11 +104,15 @@ class PgServer:
         else:
             self.sql(self.grants())
         self.sql(f"ALTER ROLE {DAEMON} PASSWORD '{DAEMON_PASSWORD}'")
+        if self.lease_role:
+            self.sql(f"ALTER ROLE \"{self.lease_role}\" PASSWORD '{LEASE_PASSWORD}'")
 
     def grants(self) -> str:
         """What `berth grants` says for a server of this version."""
         major = self.one("SHOW server_version_num", db="postgres")[:-4]
         argv = [places.BERTH, "grants", "--pg-version", major, "--role", DAEMON]
+        if self.lease_role:
+            argv += ["--lease-role", self.lease_role]
         return subprocess.run(argv, check=True, capture_output=True, text=True).stdout
 
     # Life.

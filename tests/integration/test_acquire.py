@@ -14,7 +14,7 @@ from harness.resp import ReplyError, as_map, encode
 
 FIELDS = """
     lease run worker state position kind template builder schema role dsn host port dbname user password
-    redis redis_url redis_host redis_port redis_socket redis_db redis_user redis_password
+    options redis redis_url redis_host redis_port redis_socket redis_db redis_user redis_password
     fence expires_ms why
 """.split()
 

@@ -221,6 +221,7 @@ PROVOKED = {
     "versions": versions,
 }
 ELSEWHERE = {"postgresql", "registry", "redis", "clock"}  # each in a test below
+ELSEWHERE |= {"lease_role"}  # in test_shared_role.py
 
 
 def test_every_check_is_provoked():

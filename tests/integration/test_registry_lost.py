@@ -154,16 +154,24 @@ def test_a_version_that_it_does_not_know_is_said_and_nothing_is_touched(start, h
     why_not(daemon, "version 99", "upgrade")
     late = start()
     why_not(late, "version 99", "upgrade")
-    hurt_pg.sql("UPDATE berth.meta SET version = 3")
+    hurt_pg.sql("UPDATE berth.meta SET version = 4")
     assert late.client().acquire("gw1", wait=20000).state == "held"
     assert usable(lease)
 
 
-def test_an_older_registry_is_upgraded(start, hurt_pg):
+OLDER = {
+    3: "ALTER TABLE berth.slot DROP COLUMN role; ALTER TABLE berth.template DROP COLUMN role;",
+    2: "ALTER TABLE berth.meta DROP COLUMN home;",
+}
+
+
+@pytest.mark.parametrize("version", OLDER)
+def test_an_older_registry_is_upgraded(start, hurt_pg, version):
     start().ready().leave()
-    hurt_pg.sql("ALTER TABLE berth.meta DROP COLUMN home; UPDATE berth.meta SET version = 2")
+    newer = "".join(sql for since, sql in OLDER.items() if since >= version)
+    hurt_pg.sql(f"{newer} UPDATE berth.meta SET version = {version}")
     assert start().client().acquire("gw0").state == "held"
-    assert hurt_pg.one("SELECT version FROM berth.meta") == 3
+    assert hurt_pg.one("SELECT version FROM berth.meta") == 4
 
 
 def test_a_registry_that_was_restored_elsewhere_buries_nobody(start, hurt_pg):

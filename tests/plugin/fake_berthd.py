@@ -12,7 +12,7 @@ import threading
 from pathlib import Path
 
 LEASE_FIELDS = (
-    "lease run worker state position kind template builder schema role dsn host port dbname user password redis "
+    "lease run worker state position kind template builder schema role dsn host port dbname user password options redis "
     "redis_url redis_host redis_port redis_socket redis_db redis_user redis_password fence "
     "expires_ms why"
 ).split()
@@ -52,6 +52,7 @@ class FakeBerthd:
         self.path = path
         self.host = host
         self.redis = redis
+        self.options: str | None = None  # where leases share a role
         self.requests: list[list[str]] = []
         self.leases: dict[str, dict] = {}
         self.holders: dict[str, set] = {}
@@ -222,6 +223,7 @@ class FakeBerthd:
             "dbname": "app",
             "user": name,
             "password": password,
+            "options": self.options,
             "redis": redis,
             "fence": n,
             "expires_ms": 1000,

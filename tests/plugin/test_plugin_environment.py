@@ -36,7 +36,9 @@ def shown(project, *args) -> dict[str, str]:
 def test_the_usual_variables_are_set(project, fake):
     env = shown(project)
 
-    assert {name: env[name] for name in environment.DEFAULT if name != "BERTH_RUN"} == {
+    assert "PGOPTIONS" not in env  # its role has a schema of its own
+    usual = environment.DEFAULT.keys() - {"BERTH_RUN", "PGOPTIONS"}
+    assert {name: env[name] for name in usual} == {
         "BERTH_SOCKET": str(fake.path),
         "BERTH_LEASE": "fake-1",
         "BERTH_FENCE": "1",
@@ -87,6 +89,7 @@ def test_berth_env_replaces_adds_and_removes(project, fake):
 def test_every_field_can_be_named(project, fake, count):
     names = list(environment.fields_of(environment.NOWHERE, ""))
     names.remove("redis_socket")  # the fake's Redis has none
+    fake.options = "-c search_path=test_fake,public"
     project.ini("berth_env = ALL=" + "|".join(f"{{{name}}}" for name in names) + "\n")
 
     assert shown(project, "-n", count)["ALL"].count("|") == len(names) - 1
@@ -105,6 +108,12 @@ def test_settings_of_libpq_that_lead_past_the_lease_are_removed(project, fake):
     assert env["PGSSLMODE"] == "disable"
     project.env["PGOPTIONS"] = "-c jit=off"
     assert shown(project)["PGOPTIONS"] == "-c jit=off"
+
+
+def test_where_leases_share_a_role_libpq_is_told_which_schema_is_whose(project, fake):
+    fake.options = "-c search_path=test_fake_1,public"
+    project.env["PGOPTIONS"] = "-c search_path=other"
+    assert shown(project)["PGOPTIONS"] == fake.options
 
 
 @pytest.mark.parametrize("count", ["0", "1"])

@@ -29,6 +29,7 @@ const struct peer_field peer_lease[PEER_LEASE_FIELDS] = {
 	{ "dbname", "app" },
 	{ "user", "test_3fa9c1_17" },
 	{ "password", "pw" },
+	{ "options", NULL },
 	{ "redis", "acl" },
 	{ "redis_url", "redis://u:rpw@127.0.0.1:6379/3" },
 	{ "redis_host", "127.0.0.1" },

@@ -30,7 +30,7 @@ struct peer_field {
 	const char *name;
 	const char *value;
 };
-enum { PEER_LEASE_FIELDS = 27 };
+enum { PEER_LEASE_FIELDS = 28 };
 /* The names of a lease map in their order, and the values of a held one. */
 extern const struct peer_field peer_lease[PEER_LEASE_FIELDS];
 /* Says a held lease, with up to one field changed (NULL: none); numbers are recognised as such. */

@@ -79,7 +79,7 @@ waits_on_while_its_own_slot_is_being_made(void **state)
 
 	/* A waiting lease's map, but its state: the fields about servers are null. */
 	peer_say(p,
-	         "*54\r\n+lease\r\n+a-1\r\n+run\r\n+r\r\n+worker\r\n+w\r\n+state\r\n+building\r\n"
+	         "*56\r\n+lease\r\n+a-1\r\n+run\r\n+r\r\n+worker\r\n+w\r\n+state\r\n+building\r\n"
 	         "+position\r\n:0\r\n+kind\r\n+schema\r\n+template\r\n+k\r\n");
 	for (int i = 7; i < PEER_LEASE_FIELDS; i++) {
 		peer_say(p, "+");

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/config.h"
 #include "daemon/pg/conn.h"
 #include "daemon/pg/scram.h"
 #include "daemon/pg/sql.h"
@@ -103,7 +104,7 @@ a_uri_of_a_slot_is_read_back_by_libpq(void **state)
 	};
 	struct slot *slot = slot_new("test_x", SLOT_SCHEMA);
 	struct pg_facts facts = { .database = "a b/c?d" };
-	struct url_server server = { .port = "5433", .sslmode = "verify-full", .sslrootcert = "/etc/my ca&b" };
+	struct url_server server = { .port = "5433", .sslmode = "verify-full", .sslrootcert = "/etc/my ca&b", .options = "" };
 	char uri[2048];
 
 	for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++) {
@@ -130,6 +131,46 @@ a_uri_of_a_slot_is_read_back_by_libpq(void **state)
 		}
 		PQconninfoFree(options);
 	}
+	slot_free(slot);
+}
+
+static void
+a_slot_of_a_shared_role_has_its_path_in_the_options(void **state)
+{
+	struct slot *slot = slot_new("test_x", SLOT_SCHEMA);
+	struct pg_facts facts = { .database = "app" };
+	char enums[] = "a \"b\"\\c";
+	struct config config = { .enum_schema = enums, .statement_timeout_ms = 7, .idle_in_transaction_ms = 8 };
+	char uri[4096], said[URL_OPTIONS];
+	struct url_server server = { "h", "1", "require", "", said };
+
+	url_options(slot, &config, said);
+	assert_string_equal(said, "");
+	slot_share(slot, "App: tests", "p@ss/w");
+	url_options(slot, &config, said);
+	assert_string_equal(said, "-c search_path=test_x,\"a\\ \"\"b\"\"\\\\c\",public -c jit=off -c statement_timeout=7"
+	                          " -c idle_in_transaction_session_timeout=8 -c application_name=test_x");
+	url_of_slot(slot, &facts, &server, uri, sizeof uri);
+	PQconninfoOption *options = PQconninfoParse(uri, NULL);
+
+	assert_non_null(options);
+	for (PQconninfoOption *o = options; o->keyword; o++) {
+		if (strcmp(o->keyword, "options") == 0)
+			assert_string_equal(o->val, said);
+		if (strcmp(o->keyword, "sslmode") == 0)
+			assert_string_equal(o->val, "require");
+		if (strcmp(o->keyword, "user") == 0)
+			assert_string_equal(o->val, "App: tests");
+		if (strcmp(o->keyword, "password") == 0)
+			assert_string_equal(o->val, "p@ss/w");
+	}
+	PQconninfoFree(options);
+	slot->kind = SLOT_DATABASE; /* whose search_path is its own */
+	slot_share(slot, "tests", "");
+	url_options(slot, &config, said);
+	assert_int_equal(strncmp(said, "-c jit=off ", 11), 0);
+	url_of_slot(slot, &facts, &server, uri, sizeof uri);
+	assert_int_equal(strncmp(uri, "postgresql://tests@h:1/test_x?sslmode=require&options=", 54), 0);
 	slot_free(slot);
 }
 
@@ -212,6 +253,7 @@ main(void)
 		cmocka_unit_test(names_are_plain_identifiers_that_are_nobody_elses),
 		cmocka_unit_test(a_verifier_has_the_form_that_the_server_stores),
 		cmocka_unit_test(a_uri_of_a_slot_is_read_back_by_libpq),
+		cmocka_unit_test(a_slot_of_a_shared_role_has_its_path_in_the_options),
 		cmocka_unit_test(a_conninfo_that_libpq_refuses_is_not_repeated_in_the_error),
 		cmocka_unit_test(what_the_conninfo_says_goes_over_the_environment),
 		cmocka_unit_test(hosts_that_need_no_resolver_are_ready_at_once),

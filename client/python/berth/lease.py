@@ -51,6 +51,9 @@ class Lease:
     dbname: str
     user: str
     password: str = field(repr=False)
+    """"" where the server wants none."""
+    options: str | None
+    """libpq's, where several leases share a role: without them a session is in no lease's schema."""
     redis: str
     """The level granted: "acl", "index", "private" or "none"."""
     redis_url: str | None = field(repr=False)

@@ -129,7 +129,7 @@ class Loan:
         self._mirror(primary)
         self._settings.update({key: primary[key] for key in ("HOST", "PORT", "USER", "PASSWORD")})
         self._settings["OPTIONS"] = {
-            **here(self._settings["OPTIONS"]),
+            **here(self._settings["OPTIONS"], primary["OPTIONS"].get("options")),
             **{key: value for key, value in primary["OPTIONS"].items() if key in _ELSEWHERE},
         }
 
@@ -185,13 +185,13 @@ def point(settings: Settings, lease: berth.Lease) -> None:
         PASSWORD=lease.password,
         HOST=lease.host,
         PORT=str(lease.port),
-        OPTIONS=here(settings["OPTIONS"]),
+        OPTIONS=here(settings["OPTIONS"], lease.options),
     )
 
 
-def here(options: Settings) -> dict[str, Any]:
-    """OPTIONS without what would lead elsewhere."""
+def here(options: Settings, ours: str | None = None) -> dict[str, Any]:
+    """OPTIONS without what would lead elsewhere, and with the lease's own."""
     kept = {key: value for key, value in options.items() if key not in _ELSEWHERE}
-    if "options" in kept:
-        kept["options"] = _SEARCH_PATH.sub("", kept["options"])
-    return kept
+    theirs = _SEARCH_PATH.sub("", kept.pop("options", ""))
+    both = " ".join(text for text in (theirs.strip(), ours) if text)
+    return {**kept, "options": both} if both else kept

@@ -29,6 +29,7 @@ DEFAULT: dict[str, str] = {
     "PGDATABASE": "{dbname}",
     "PGUSER": "{user}",
     "PGPASSWORD": "{password}",
+    "PGOPTIONS": "{options}",
 }
 
 #: Says for whom a process stands that holds no lease: these are not set where there is none.
@@ -51,6 +52,7 @@ def fields_of(lease: Lease, socket: str) -> Fields:
         "dsn_tail": lease.dsn.partition("://")[2],
         "user": lease.user,
         "password": lease.password,
+        "options": lease.options,
         "host": lease.host,
         "port": lease.port,
         "dbname": lease.dbname,
@@ -91,6 +93,7 @@ NOWHERE = Lease(
     dbname="berth_no_lease_here",
     user="berth_no_lease_here",
     password="none",
+    options=None,
     redis="index",
     redis_url="unix:///nonexistent/this-process-has-no-berth-lease.sock?db=0",
     redis_host="this-process-has-no-berth-lease.invalid",
@@ -143,12 +146,15 @@ def changes(table: Mapping[str, str], fields: Fields) -> dict[str, str | None]:
     """What to set, and with None what to remove, for a lease of these fields."""
     result: dict[str, str | None] = {name: None for name in _overruling()}
     for name, form in table.items():
-        null = [field for field in _names(name, form) if fields[field] is None]
+        values = fields
+        if form != DEFAULT.get(name):  # whoever names options wants them where there are any
+            values = {**fields, "options": fields["options"] or ""}
+        null = [field for field in _names(name, form) if values[field] is None]
         if not form:
             result[name] = None
         elif not null:
             _check_host(name, form, fields)
-            result[name] = form.format_map(fields)
+            result[name] = form.format_map(values)
         elif form != DEFAULT.get(name):
             raise FormatError(f"berth_env: {name} needs {{{null[0]}}}, which this lease has not")
     return result

@@ -42,7 +42,12 @@ def async_engine(lease: berth.Lease) -> Any:
     """An AsyncEngine that keeps no connections, and so belongs to no event loop."""
     sqlalchemy: Any = import_module("sqlalchemy.ext.asyncio")
     null_pool = import_module("sqlalchemy").NullPool
-    return sqlalchemy.create_async_engine(_url(lease, "asyncpg", "psycopg"), poolclass=null_pool)
+    url = _url(lease, "asyncpg", "psycopg")
+    connect = {}
+    if lease.options and "+asyncpg:" in url:  # which takes no options from a URL
+        url = import_module("sqlalchemy").make_url(url).difference_update_query(["options"])
+        connect = {"server_settings": {"options": lease.options}}
+    return sqlalchemy.create_async_engine(url, poolclass=null_pool, connect_args=connect)
 
 
 @contextlib.contextmanager

@@ -32,13 +32,15 @@ class Database:
         if self._loads and self.lease.kind == "schema":
             holder.client.baseline(self.lease)
 
-    def address(self) -> dict[str, Any]:
+    def address(self, options: str = "") -> dict[str, Any]:
+        """What leads into it, with libpq's `options` beside its own."""
         return {
             "host": self.lease.host,
             "port": self.lease.port,
             "user": self.lease.user,
             "dbname": self.lease.dbname,
             "password": self.lease.password,
+            "options": " ".join(text for text in (options, self.lease.options) if text),
         }
 
     def _load(self) -> None:
@@ -64,7 +66,7 @@ class Server:
         self._name = name
         self._loads = list(loads)
         self._autocommit = bool(more.get("load_autocommit"))
-        self.options: str = more.get("options") or ""
+        self.options_given: str = more.get("options") or ""
         self.database = Database(holder, name, self._loads, self._autocommit)
         self._others: dict[str, Database] = {}
         self.of_user[self.user] = self
@@ -85,6 +87,10 @@ class Server:
     @property
     def password(self) -> str:
         return str(self.database.lease.password)
+
+    @property
+    def options(self) -> str:
+        return str(self.database.address(self.options_given)["options"])
 
     @property
     def dbname(self) -> str:
@@ -118,7 +124,7 @@ class Server:
     def connect(self, database: Database) -> psycopg.Connection[Any]:
         import psycopg
 
-        return psycopg.connect(**database.address(), options=self.options)
+        return psycopg.connect(**database.address(self.options_given))
 
     def named(self, dbname: str | None) -> Database:
         """A second name is a second database, loaded alike."""
@@ -250,9 +256,7 @@ def postgresql_async(
 
         database = server.named(dbname)
         database.freshen()
-        one = await psycopg.AsyncConnection.connect(
-            **database.address(), options=server.options
-        )
+        one = await psycopg.AsyncConnection.connect(**database.address(server.options_given))
         if isolation_level is not None:
             await one.set_isolation_level(isolation_level)
         try:

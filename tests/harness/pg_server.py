@@ -35,6 +35,7 @@ max_wal_senders = 0
 dynamic_shared_memory_type = mmap  # in the data directory: goes with it, however the server ends
 autovacuum_naptime = 5s
 jit = on
+password_encryption = 'scram-sha-256'  # before 14 it is md5
 log_line_prefix = '%m [%p] %q%u@%d '
 {more}
 """

@@ -101,6 +101,7 @@ def test_leases_do_not_see_each_others_tables_by_name(house):
         house.sql(other).execute("SELECT * FROM t")
 
 
+@pytest.mark.pg_dump
 def test_a_released_schema_is_dropped_and_its_name_does_not_come_again(house, shared):
     """Nobody can be locked out: whoever has an old DSN finds nothing, and never the next lease's."""
     client = house.client()
@@ -172,6 +173,7 @@ def test_a_prepared_transaction_does_not_keep_it(house, shared, restarted):
 # -- reset -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.pg_dump
 def test_a_reset_is_exact_in_place_whatever_others_of_the_role_do(house):
     client = house.client()
     seal(house, client, "seeded", "CREATE TABLE t (a serial); INSERT INTO t DEFAULT VALUES; CREATE VIEW v AS TABLE t")
@@ -368,6 +370,7 @@ def test_the_doctor_tells_what_is_missing_then(house, shared):
         shared.sql(look.remedy)
 
 
+@pytest.mark.pg_dump
 def test_berthds_own_role_may_be_the_shared_one(make_daemon, shared):
     """Its password is that of pg_dsn, then; the doctor says what a test can reach."""
     daemon = make_daemon(pg=shared, redis=None, lease_role=DAEMON, lease_role_password=None)

@@ -27,7 +27,7 @@ reply_row(struct berthd *berthd, struct reply *reply, const struct lease *lease)
 	reply_field_int(reply, "position", queue_position(&berthd->book.queue, &lease->place));
 	reply_field_text(reply, "kind", slot_kind_word(lease->want.kind));
 	reply_field_text(reply, "schema", !slot ? NULL : slot->kind == SLOT_SCHEMA ? slot->name : "public");
-	reply_field_text(reply, "role", slot ? slot->name : NULL);
+	reply_field_text(reply, "role", slot ? slot->role : NULL);
 	reply_field_text(reply, "dbname", slot ? url_database(slot, pg_facts(&berthd->pg)) : NULL);
 	reply_field_text(reply, "redis", lease->redis ? redis_mode_word(lease->redis->mode) : "none");
 	reply_text(reply, "redis_db");

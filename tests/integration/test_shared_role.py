@@ -63,8 +63,10 @@ def seal(house, client, key, ddl, kind="schema"):
 
 
 def test_its_dsn_leads_into_its_schema_and_has_the_settings_of_a_role(house):
-    lease = house.client().acquire("gw0")
+    client = house.client()
+    lease = client.acquire("gw0")
     assert (lease.user, lease.role, lease.password) == (ROLE, ROLE, LEASE_PASSWORD)
+    assert [(row.schema, row.role) for row in client.leases()] == [(lease.schema, ROLE)]
     assert f"search_path={lease.schema},public" in lease.options
     at_home = (ROLE, lease.schema, "off", "1min")
     assert house.sql(lease).execute(SETTINGS).fetchone() == at_home

@@ -289,23 +289,62 @@ on_again(evutil_socket_t fd, short what, void *arg)
 /* ---- take it ---- */
 
 static void
-on_taken(void *arg, struct image *image, const struct berth_error *e)
+take(struct seal *seal, image_take_done *done)
 {
-	struct seal *seal = arg;
-	struct template *template = seal->template;
+	seal->take = image_take_start(seal->site->slots, seal->slot->guest, seal->slot, true, done, seal);
+}
 
+static void
+end_take(struct seal *seal)
+{
 	image_take_free(seal->take);
 	seal->take = NULL;
+}
+
+static void
+use_image(struct seal *seal, const struct berth_error *e)
+{
+	struct template *template = seal->template;
+
 	slot_close_guest(seal->slot);
-	seal->image = image;
 	if (!goes_on(seal, e))
 		return;
 	image_unref(template->shelf.image);
-	template->shelf.image = image_ref(image);
-	template->tables = image->table_count;
-	template->rows = image->rows;
-	template->bytes = (int64_t)image->bytes;
+	template->shelf.image = image_ref(seal->image);
+	template->tables = seal->image->table_count;
+	template->rows = seal->image->rows;
+	template->bytes = (int64_t)seal->image->bytes;
 	prove(seal);
+}
+
+static void
+on_taken_again(void *arg, struct image *image, const struct berth_error *e)
+{
+	struct seal *seal = arg;
+	struct berth_error busy;
+	char why[300];
+
+	end_take(seal);
+	if (!e && !image_equal(seal->image, image, why, sizeof why)) {
+		berth_error_set(&busy, BERTH_BUSY, "template %.80s cannot be sealed: somebody writes into it meanwhile (%s); end"
+		                " that, and say SEAL again", seal->template->key, why);
+		e = &busy;
+	}
+	image_unref(image);
+	use_image(seal, e);
+}
+
+static void
+on_taken(void *arg, struct image *image, const struct berth_error *e)
+{
+	struct seal *seal = arg;
+
+	end_take(seal);
+	seal->image = image;
+	if (e || !slot_is_shared(seal->slot))
+		use_image(seal, e);
+	else /* nobody could be locked out: what it was all the time, it is the second time, too */
+		take(seal, on_taken_again);
 }
 
 static void
@@ -337,7 +376,7 @@ on_quiet(void *arg, const struct berth_error *e)
 		return;
 	}
 	slot_open_guest(seal->site->slots, slot);
-	seal->take = image_take_start(seal->site->slots, slot->guest, slot, true, on_taken, seal);
+	take(seal, on_taken);
 }
 
 /* ---- lock out ---- */

@@ -9,7 +9,7 @@ import asyncpg
 import psycopg
 import pytest
 
-from harness import eventually
+from harness import eventually, places
 from harness.cli import Cli
 from harness.pg_server import DAEMON, DAEMON_PASSWORD, LEASE_PASSWORD, PgServer
 from harness.resp import ReplyError, as_map
@@ -216,6 +216,28 @@ def test_a_reset_waits_for_nobody_and_forces_only_its_own(house, dsn):
         with pytest.raises(psycopg.OperationalError):
             session.execute("SELECT 1")
     bystander.execute("COMMIT")
+
+
+@pytest.mark.pg_dump
+def test_a_template_that_is_written_into_is_not_sealed(make_daemon, shared, tmp_path):
+    """Its builder cannot be locked out, so what is taken counts only if nothing has changed meanwhile."""
+    dump, writes = tmp_path / "pg_dump", tmp_path / "writes"
+    real, psql = places.pg_bindir() / "pg_dump", places.pg_bindir() / "psql"
+    dump.write_text(f"#!/bin/sh\n[ ! -e {writes} ] || {psql} -qX '{shared.dsn('postgres')}' -f {writes}\n"
+                    f'exec {real} "$@"\n')  # fmt: skip
+    dump.chmod(0o755)
+    tmp_path.chmod(0o755)
+    house = make_daemon(pg=shared, redis=None, pg_dump=dump)
+    client = house.ready().client()
+    lease = client.acquire("builder", template="busy")
+    house.sql(lease).execute("CREATE TABLE t (a int)")
+    writes.write_text(f"INSERT INTO {lease.schema}.t VALUES (1)")
+    said = refused(client, "TEMPLATE", "SEAL", lease.lease)
+    assert said.code == "BUSY" and "somebody writes into it" in said.message
+    writes.unlink()
+    client("TEMPLATE", "SEAL", lease.lease)
+    client("RELEASE", lease.lease)
+    client("TEMPLATE", "DROP", "busy")
 
 
 def test_leaks_tells_of_its_own_alone(house):

@@ -141,3 +141,50 @@ def test_a_database_is_loaded_again_for_each_test(suite, daemon):
     suite.write("test_suite.py", TESTS[: TESTS.index("def test_a_transaction")])
 
     suite.run().passed(6)
+
+
+ASYNC = """
+    import pytest
+    from pytest_berth.compat import factories
+
+    pytestmark = pytest.mark.asyncio
+    numbers_async = factories.redisdb_async("redis_proc", dbnum=3, decode=True)
+    users_async = factories.postgresql_async("users_proc", isolation_level=4)
+
+
+    @pytest.mark.parametrize("again", range(2))
+    async def test_each_test_finds_what_was_loaded(postgresql_async, users_async, again):
+        found = await users_async.execute(
+            "SELECT array_agg(name ORDER BY 1), current_setting('transaction_isolation') FROM users"
+        )
+        assert await found.fetchone() == (["ann", "bob"], "serializable")
+        await users_async.execute("DELETE FROM users")
+        await users_async.commit()
+        await postgresql_async.execute("CREATE TABLE mine (id int)")
+        await postgresql_async.commit()
+
+
+    @pytest.mark.parametrize("again", range(2))
+    async def test_redis_is_empty(redisdb_async, numbers_async, again):
+        assert await redisdb_async.keys() == [] and await numbers_async.keys() == []
+        await redisdb_async.set("a", "1")
+        await numbers_async.set("a", "2")
+        assert (await redisdb_async.get("a"), await numbers_async.get("a")) == (b"1", "2")
+"""
+
+
+def test_asynchronous_fixtures_run_under_pytest_asyncio(suite, daemon):
+    suite.take_from_aside("asyncio")
+    suite.ini(f"{INI}    asyncio_default_fixture_loop_scope = function\n")
+    suite.options += ["--berth", f"--berth-socket={daemon.ready().socket}"]
+    suite.write("test_suite.py", ASYNC)
+
+    suite.run().passed(4)
+
+
+def test_asynchronous_fixtures_say_what_they_need(suite, daemon):
+    suite.ini(INI)
+    suite.options += ["--berth", f"--berth-socket={daemon.ready().socket}"]
+    suite.write("test_suite.py", "def test_one(postgresql_async): pass\n")
+
+    assert "this fixture is asynchronous: install pytest-asyncio" in suite.run().both

@@ -38,8 +38,8 @@ add_locks(const struct slot *slot, const char *column, struct sql *sql)
 	        column, slot->name);
 	add_database(slot, sql);
 	sql_add(sql,
-	        " AND (l.locktype = 'object' AND l.classid = 2615 AND l.objid = n.oid OR l.relation IN"
-	        " (SELECT c.oid FROM pg_catalog.pg_class c WHERE c.relnamespace = n.oid)))");
+	        " AND (l.locktype = 'object' AND l.classid = 2615 AND l.objid = n.oid"
+	        "  OR EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = l.relation AND c.relnamespace = n.oid)))");
 }
 
 void

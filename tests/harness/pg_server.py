@@ -182,7 +182,8 @@ class PgServer:
             connection = self._admin[db] = self.connect(self.dsn("postgres", db))
         try:
             cursor = connection.execute(text, params or None)
-            return cursor.fetchall() if cursor.description else []
+            has_rows = cursor.pgresult.status == psycopg.pq.ExecStatus.TUPLES_OK  # without columns, too
+            return cursor.fetchall() if has_rows else []
         except psycopg.OperationalError:
             connection.close()
             raise

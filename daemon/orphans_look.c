@@ -40,11 +40,11 @@ add_things(const struct orphans_look *look, struct sql *sql)
 	        " FROM pg_namespace n LEFT JOIN pg_description c"
 	        "  ON c.objoid = n.oid AND c.classoid = 'pg_namespace'::regclass AND c.objsubid = 0"
 	        " UNION ALL SELECT 2, r.oid, r.rolname::text, r.oid, c.description, r.rolsuper OR r.rolcreaterole"
-	        "  OR r.rolcreatedb OR r.rolreplication OR r.rolbypassrls OR r.rolname = current_user,"
+	        "  OR r.rolcreatedb OR r.rolreplication OR r.rolbypassrls OR r.rolname IN (current_user, %L),"
 	        "  NULL, NULL, NULL, NULL"
 	        " FROM pg_roles r LEFT JOIN pg_shdescription c"
 	        "  ON c.objoid = r.oid AND c.classoid = 'pg_authid'::regclass",
-	        look->config->database_template, look->config->enum_schema);
+	        look->config->database_template, look->config->enum_schema, look->config->lease_role);
 	for (int i = 0; i < look->redis_count; i++) {
 		const struct redis_orphan *one = &look->redis[i];
 
@@ -118,8 +118,8 @@ add_inside(const struct orphans_look *look, struct sql *sql)
 	                               : "NULL::timestamptz");
 }
 
-/* Of a schema: its namesake's, those that bear its name (where leases share a role), those that hold locks in it, and of a foreign one its owner's; a
- * prepared transaction is no session where it is rolled back (orphan_drop.c). */
+/* Of a schema: its namesake's, those that bear its name (where leases share a role), those that hold locks in it, and
+ * of a foreign one its owner's; a prepared transaction is no session where it is rolled back (orphan_drop.c). */
 static const char sessions[] =
 	"SELECT count(DISTINCT holder) AS sessions FROM ("
 	" SELECT a.pid::text AS holder FROM activity a WHERE CASE p.rank"

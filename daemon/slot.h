@@ -2,7 +2,7 @@
 /*
  * slot: one schema, or one database, and the login role that owns it: of the same name, its own. Where
  * berthd may make no roles all slots share one (lease_role); then nothing is done to the role itself, and
- * what bounds a slot is its name, which is never used again.
+ * what bounds a slot is its name, which is used again for nobody but who asks for it.
  *
  *     BUILDING ──→ FREE ──→ HELD ──→ CLEANING ──→ FREE …
  *         │         │         │          │

@@ -34,7 +34,7 @@ want_kind(const struct option *option, struct lease_want *want, struct berth_err
 }
 
 static int
-want_name(const struct option *option, struct lease_want *want, struct berth_error *e)
+want_name(const struct berthd *berthd, const struct option *option, struct lease_want *want, struct berth_error *e)
 {
 	if (!option->said)
 		return 0;
@@ -42,6 +42,9 @@ want_name(const struct option *option, struct lease_want *want, struct berth_err
 		return berth_error_set(e, BERTH_USAGE, "NAME must be an identifier of 1 to %d lower-case letters, digits "
 		                       "and _, not beginning with a digit or pg_, and none of PostgreSQL's own; not '%s'",
 		                       LIMIT_NAME_BYTES, option->text);
+	if (strcmp(option->text, berthd->config.lease_role) == 0)
+		return berth_error_set(e, BERTH_INUSE, "%s is the role that all leases share (lease_role), and a schema of that name"
+		                       " would be in the search_path of them all; ask for another NAME", option->text);
 	snprintf(want->name, sizeof want->name, "%s", option->text);
 	return 0;
 }
@@ -90,7 +93,7 @@ read_request(struct session *session, const struct request *request, struct opti
 		return berth_error_set(e, BERTH_USAGE, "the worker's name may hold no / (run/worker names a lease)");
 	if (options[RUN].said && (!*options[RUN].text || strpbrk(options[RUN].text, " ")))
 		return berth_error_set(e, BERTH_USAGE, "RUN must be 1 to %d bytes without spaces", LIMIT_RUN_BYTES);
-	if (want_kind(&options[KIND], &ask->want, e) < 0 || want_name(&options[NAME], &ask->want, e) < 0
+	if (want_kind(&options[KIND], &ask->want, e) < 0 || want_name(berthd, &options[NAME], &ask->want, e) < 0
 	    || want_redis(berthd, &options[REDIS], &ask->want, e) < 0
 	    || want_template(berthd, &options[TEMPLATE], &ask->want, e) < 0)
 		return -1;

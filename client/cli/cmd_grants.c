@@ -45,6 +45,9 @@ static const struct grant {
 	  "-- \\password @lease, and lease_role_password_file",
 	  "DO $berth$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '@lease') THEN\n"
 	  "  CREATE ROLE \"@lease\" LOGIN; END IF; END $berth$;" },
+	{ OLDEST, 99, OTHER, NULL,
+	  "DO $berth$ BEGIN\n"
+	  "  EXECUTE format('GRANT CONNECT ON DATABASE %I TO \"@lease\"', current_database()); END $berth$;" },
 	{ OLDEST, 15, OTHER, "Their schemas belong to it, and berthd acts for it.", "GRANT \"@lease\" TO \"@role\";" },
 	{ 16, 99, OTHER, "Their schemas belong to it, and berthd acts for it.",
 	  "GRANT \"@lease\" TO \"@role\" WITH INHERIT TRUE, SET TRUE;" },

@@ -2,12 +2,14 @@
 /* From the journal's words to leases and slots that live. */
 #include "daemon/adopt.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "daemon/base/log.h"
 #include "daemon/baseline.h"
 #include "daemon/berthd.h"
 #include "daemon/entry.h"
+#include "daemon/slot_role.h"
 
 /* ---- what the journal says ---- */
 
@@ -28,10 +30,16 @@ shelf_of(struct berthd *berthd, enum slot_kind kind, const char *key, struct tem
 
 /* Whoever cannot be taken in is dropped as what the journal does not know. */
 static void
-refuse(const struct request *record)
+refuse(const struct request *record, const char *why)
 {
-	log_warn("adopt.refused", LOG_T("entry", record->argv[0].ptr), LOG_T("why", "it is not what this berthd writes"));
+	const struct request_arg *key = &record->argv[0];
+	char entry[LIMIT_NAME_BYTES + 16]; /* no more of it: behind the key are secrets */
+
+	snprintf(entry, sizeof entry, "%.*s", (int)key->len, key->ptr);
+	log_warn("adopt.refused", LOG_T("entry", entry), LOG_T("why", why));
 }
+
+static const char foreign[] = "it is not what this berthd writes", too_many[] = "there are too many templates";
 
 static void
 take_slot(void *arg, const struct request *record)
@@ -41,15 +49,21 @@ take_slot(void *arg, const struct request *record)
 	struct slot *slot = slot_new("", SLOT_SCHEMA);
 	struct entry_rest rest;
 	struct template *template;
-	struct shelf *shelf = entry_read_slot(record, slot, &rest) ? shelf_of(berthd, slot->kind, rest.template, &template) : NULL;
+	struct shelf *shelf = NULL;
+	const char *why = too_many;
 
+	if (!entry_read_slot(record, slot, &rest))
+		why = foreign;
+	else if (!slot_role_is_chosen(&berthd->pool.site, slot))
+		why = "its role is not the one that lease_role says by now";
+	else
+		shelf = shelf_of(berthd, slot->kind, rest.template, &template);
 	if (!shelf) {
-		refuse(record);
+		refuse(record, why);
 		slot_free(slot);
 		return;
 	}
 	pool_restore(&berthd->pool, slot, shelf, NULL);
-	adoption->slots++;
 }
 
 static void
@@ -62,21 +76,22 @@ take_lease(void *arg, const struct request *record)
 	struct redis_slot *redis = NULL;
 	struct entry_rest rest;
 	struct shelf *shelf = NULL;
+	bool read = entry_read_lease(record, lease, slot, &rest);
 
-	if (entry_read_lease(record, lease, slot, &rest))
+	if (read)
 		shelf = shelf_of(berthd, slot->kind, rest.template, &lease->want.template);
 	if (!shelf) {
-		refuse(record);
+		refuse(record, read ? too_many : foreign);
 		book_discard(lease);
 		slot_free(slot);
 		return;
 	}
+	slot_role_is_chosen(&berthd->pool.site, slot); /* if not: its holder goes on as it is */
 	slot->forgetful = rest.declared;
 	if (rest.redis.mode != REDIS_NONE)
 		redis = redis_slot_restore(berthd->redis, &rest.redis);
 	pool_restore(&berthd->pool, slot, shelf, lease);
 	book_restore(lease, slot, redis);
-	adoption->slots++;
 	explicit_bzero(&rest, sizeof rest);
 }
 
@@ -97,11 +112,20 @@ each_adopted(struct adoption *adoption, void (*each)(struct adoption *adoption, 
 }
 
 static void
+note_one(struct adoption *adoption, struct slot *slot, void *complete)
+{
+	if (slot->state != SLOT_DROPPING) /* whoever had it has lost it meanwhile */
+		*(bool *)complete = false;
+}
+
+static void
 end_if_complete(struct adoption *adoption)
 {
 	struct berthd *berthd = adoption->berthd;
+	bool complete = adoption->under_way && adoption->found;
 
-	if (!adoption->under_way || !adoption->found || adoption->slots > 0)
+	each_adopted(adoption, note_one, &complete);
+	if (!complete)
 		return;
 	adoption->under_way = berthd->redis_pool.paused = false;
 	log_info("adopt.done", LOG_N("leases", berthd->book.held), LOG_N("slots", pool_size(&berthd->pool)));
@@ -142,7 +166,6 @@ mind_one(struct adoption *adoption, struct slot *slot, void *names)
 	if (is_among(slot, names))
 		return;
 	log_warn("adopt.missing", LOG_T("slot", slot->name), LOG_N("fence", slot->fence));
-	adoption->slots--;
 	pool_disown(&adoption->berthd->pool, slot, true);
 	if (lease)
 		book_end(lease, LEASE_END_LOST);
@@ -162,7 +185,8 @@ on_found(void *arg, const PGresult *names)
 static void
 resume(struct adoption *adoption, struct slot *slot)
 {
-	adoption->slots--;
+	if (slot->lease)
+		entry_put_lease(&adoption->berthd->journal, slot->lease); /* with the password that it has by now */
 	pool_resume(&adoption->berthd->pool, slot);
 }
 
@@ -214,7 +238,6 @@ mind_slot_of(struct adoption *adoption, struct slot *slot, void *arg)
 		resume(adoption, slot);
 		return;
 	}
-	adoption->slots--;
 	slot->forgetful = slot->kind == SLOT_SCHEMA;
 	pool_disown(&adoption->berthd->pool, slot, false);
 }
@@ -241,5 +264,5 @@ adopt_start(struct adoption *adoption, struct berthd *berthd)
 	journal_each(&berthd->journal, ENTRY_LEASE, take_lease, adoption);
 	registry_resume(&berthd->registry, &past);
 	log_info("adopt.start", LOG_T("runner", berthd->registry.runner), LOG_N("leases", berthd->book.held),
-	         LOG_N("slots", adoption->slots));
+	         LOG_N("slots", pool_size(&berthd->pool)));
 }

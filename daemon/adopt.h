@@ -22,7 +22,6 @@ struct adoption {
 	struct berthd *berthd;
 	bool under_way; /* leases of the earlier life are not to be touched yet */
 	bool found;     /* the registry has said which slots are there */
-	int slots;      /* adopted, not resumed yet */
 };
 
 /* Takes in what the journal says; before registry_start() and redis' first connection. */

@@ -110,14 +110,14 @@ on_fenced(void *arg)
 }
 
 static void
-on_inherit(void *arg, const char *name, enum slot_kind kind, int64_t fence)
+on_inherit(void *arg, const char *name, const char *role, enum slot_kind kind, int64_t fence)
 {
 	struct berthd *berthd = arg;
 
 	if (pool_find(&berthd->pool, name))
 		return; /* known */
 	log_info("slot.inherit", LOG_T("slot", name), LOG_N("fence", fence));
-	pool_adopt(&berthd->pool, name, kind, fence);
+	pool_adopt(&berthd->pool, name, role, kind, fence);
 }
 
 static void

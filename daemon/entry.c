@@ -16,7 +16,6 @@
 
 #define SLOT_FIELDS(TEXT, NUMBER)  \
 	TEXT(slot->name)           \
-	TEXT(slot->role)           \
 	NUMBER(slot->kind)         \
 	NUMBER(slot->fence)        \
 	NUMBER(slot->made)         \
@@ -47,6 +46,10 @@
 	NUMBER(rest->redis.fence)  \
 	TEXT(rest->redis.user)     \
 	TEXT(rest->redis.password)
+
+/* At the end, for what an older berthd has written lacks it. */
+#define LATER_FIELDS(TEXT, NUMBER) \
+	TEXT(slot->role)
 
 enum { WORDS = 32, KEY_BYTES = LIMIT_NAME_BYTES + 16 };
 
@@ -118,6 +121,7 @@ entry_put_lease(struct journal *journal, const struct lease *lease)
 		rest_of_redis(lease->redis, rest);
 	SLOT_FIELDS(ADD_TEXT, ADD_NUMBER)
 	LEASE_FIELDS(ADD_TEXT, ADD_NUMBER)
+	LATER_FIELDS(ADD_TEXT, ADD_NUMBER)
 	key_of(ENTRY_LEASE, lease->id, key);
 	journal_put(journal, key, words.count, words.argv);
 	explicit_bzero(&whole, sizeof whole);
@@ -141,6 +145,7 @@ entry_put_slot(struct journal *journal, const struct slot *slot)
 
 	rest_of_slot(slot, rest);
 	SLOT_FIELDS(ADD_TEXT, ADD_NUMBER)
+	LATER_FIELDS(ADD_TEXT, ADD_NUMBER)
 	key_of(ENTRY_SLOT, slot->name, key);
 	journal_put(journal, key, words.count, words.argv);
 }
@@ -200,6 +205,18 @@ is_whole(const struct reading *reading)
 	return !reading->bad && reading->at == reading->record->argc;
 }
 
+/* For an older berthd each slot had a role of its own. */
+static bool
+read_later(struct reading reading, struct slot *slot)
+{
+	if (is_whole(&reading)) {
+		strcpy(slot->role, slot->name);
+		return true;
+	}
+	LATER_FIELDS(READ_TEXT, READ_NUMBER)
+	return is_whole(&reading);
+}
+
 bool
 entry_read_lease(const struct request *record, struct lease *lease, struct slot *slot, struct entry_rest *rest)
 {
@@ -207,7 +224,7 @@ entry_read_lease(const struct request *record, struct lease *lease, struct slot 
 
 	SLOT_FIELDS(READ_TEXT, READ_NUMBER)
 	LEASE_FIELDS(READ_TEXT, READ_NUMBER)
-	return is_whole(&reading);
+	return read_later(reading, slot);
 }
 
 bool
@@ -216,5 +233,5 @@ entry_read_slot(const struct request *record, struct slot *slot, struct entry_re
 	struct reading reading = { .record = record, .at = 1 };
 
 	SLOT_FIELDS(READ_TEXT, READ_NUMBER)
-	return is_whole(&reading);
+	return read_later(reading, slot);
 }

@@ -677,13 +677,15 @@ pool_talk_end(struct pool *pool, struct slot *slot)
 }
 
 void
-pool_adopt(struct pool *pool, const char *name, enum slot_kind kind, int64_t fence)
+pool_adopt(struct pool *pool, const char *name, const char *role, enum slot_kind kind, int64_t fence)
 {
 	struct slot *slot;
 
 	if (pool_find(pool, name))
 		return;
 	slot = slot_new(name, kind);
+	if (strcmp(role, name) != 0)
+		slot_share(slot, role, "");
 	slot->shelf = &pool->plain[kind];
 	slot->fence = fence;
 	add(pool, slot);

@@ -80,7 +80,7 @@ void pool_release(struct pool *pool, struct slot *slot, bool again);
 void pool_talk_begin(struct slot *slot);
 void pool_talk_end(struct pool *pool, struct slot *slot);
 /* Takes over what a dead runner left: to be dropped, under our fence now. */
-void pool_adopt(struct pool *pool, const char *name, enum slot_kind kind, int64_t fence);
+void pool_adopt(struct pool *pool, const char *name, const char *role, enum slot_kind kind, int64_t fence);
 /* A slot of an earlier life, that this lease holds, or (NULL) that is to be free once pool_resume() was called. */
 void pool_restore(struct pool *pool, struct slot *slot, struct shelf *shelf, struct lease *lease);
 /* It is there: what is known of it is learned anew where needed, and it is free. */

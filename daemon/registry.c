@@ -215,6 +215,9 @@ steady_ms(const struct registry *registry)
  * steady was judged when this was sent; done much later (the server was frozen), or after another
  * heartbeat of ours (this session is broken), it is done to nobody.
  *
+ * Whoever has slots that we may not drop is left to a runner that may: one that makes no roles drops none, and a
+ * role that leases share has its members.
+ *
  * What we were told of in an answer that was lost would be nobody's: so all that was inherited and whose
  * drop has not begun is told again each time, and rows that never came to be built.
  */
@@ -224,24 +227,29 @@ bury(void *ctx, struct sql *sql)
 	const struct registry *registry = ctx;
 
 	sql_add(sql,
-	        "WITH silent AS MATERIALIZED (SELECT id FROM berth.runner"
+	        "WITH silent AS MATERIALIZED (SELECT id FROM berth.runner r"
 	        "  WHERE id <> %L AND heartbeat < clock_timestamp() - grace AND grace <= interval '%d ms'"
 	        "  AND EXISTS (SELECT FROM berth.runner m WHERE m.id = %L AND m.heartbeat = %L"
-	        "   AND m.heartbeat > clock_timestamp() - m.grace / 2) FOR UPDATE SKIP LOCKED),"
+	        "   AND m.heartbeat > clock_timestamp() - m.grace / 2)"
+	        "  AND NOT EXISTS (SELECT FROM berth.slot s WHERE s.runner = r.id AND built AND NOT CASE WHEN role IS NULL"
+	        "   THEN (SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user)"
+	        "   ELSE coalesce(pg_has_role(to_regrole(quote_ident(role)), 'USAGE'), true) END) FOR UPDATE SKIP LOCKED),"
 	        " dead AS MATERIALIZED (SELECT id FROM silent"
 	        "  WHERE pg_try_advisory_xact_lock(%d, ('x' || lpad(id, 8, '0'))::bit(32)::int)),"
 	        " taken AS (UPDATE berth.slot SET runner = %L, fence = nextval('berth.fence'), state = 'inherited'"
-	        "  WHERE runner IN (SELECT id FROM dead) RETURNING name, kind, fence),"
+	        "  WHERE runner IN (SELECT id FROM dead) RETURNING name, kind, fence, role),"
 	        " gone AS (DELETE FROM berth.runner WHERE id IN (SELECT id FROM dead) RETURNING id, host, pid)"
-	        " SELECT 'runner', id, host, pid::bigint FROM gone UNION ALL"
-	        " SELECT 'slot', name, kind, fence FROM taken UNION ALL"
-	        " SELECT 'slot', name, kind, fence FROM berth.slot WHERE runner = %L AND (state = 'inherited' OR NOT built)",
+	        " SELECT 'runner', id, host, pid::bigint, NULL FROM gone UNION ALL"
+	        " SELECT 'slot', name, kind, fence, coalesce(role, name) FROM taken UNION ALL"
+	        " SELECT 'slot', name, kind, fence, coalesce(role, name) FROM berth.slot"
+	        "  WHERE runner = %L AND (state = 'inherited' OR NOT built)",
 	        registry->runner, steady_ms(registry), registry->runner, registry->heartbeat, REGISTRY_LOCK_CLASS,
 	        registry->runner, registry->runner);
 }
 
 struct inherited {
 	char name[LIMIT_NAME_BYTES + 1];
+	char role[LIMIT_NAME_BYTES + 1];
 	enum slot_kind kind;
 	int64_t fence;
 };
@@ -256,6 +264,7 @@ keep_slot(struct registry *registry, const PGresult *result, int row)
 	snprintf(one->name, sizeof one->name, "%s", flow_cell(result, row, 1));
 	one->kind = slot_kind_of(flow_cell(result, row, 2)) == SLOT_DATABASE ? SLOT_DATABASE : SLOT_SCHEMA;
 	one->fence = flow_cell_int(result, row, 3);
+	snprintf(one->role, sizeof one->role, "%s", flow_cell(result, row, 4));
 }
 
 static int
@@ -283,7 +292,7 @@ tell_inheritance(struct registry *registry)
 	for (int i = 0; i < registry->inherited_count; i++) {
 		const struct inherited *one = &registry->inherited[i];
 
-		registry->events->inherit(registry->arg, one->name, one->kind, one->fence);
+		registry->events->inherit(registry->arg, one->name, one->role, one->kind, one->fence);
 	}
 	free(registry->inherited);
 	registry->inherited = NULL;

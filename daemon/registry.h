@@ -46,7 +46,7 @@ struct registry_events {
 	void (*pulse)(void *arg);                 /* a heartbeat got through */
 	void (*down)(void *arg);                  /* the keeper's connection went away */
 	void (*fenced)(void *arg);                /* others declared us dead: touch nothing any more */
-	void (*inherit)(void *arg, const char *name, enum slot_kind kind, int64_t fence);
+	void (*inherit)(void *arg, const char *name, const char *role, enum slot_kind kind, int64_t fence);
 	/* a dead runner's slot is ours now, to be dropped; told again until that has begun */
 	void (*recall)(void *arg, struct sql *sql); /* the tables are new: INSERT every slot that is ours, if there is one */
 	void (*recalled)(void *arg);                /* that is committed: note the leases */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * quell → quiet → shrink until few tables are left → drop → quiet once more.
+ * quell → quiet → shrink until few tables are left → drop → quiet once more, for a session survives its role.
  */
 #include "daemon/slot_drop.h"
 
@@ -55,10 +55,10 @@ find_role(void *ctx, struct sql *sql)
 	const struct slot_drop *drop = ctx;
 
 	/* A row that was never built owns nothing, whatever else bears its name. */
-	sql_add(sql, "UPDATE berth.slot s SET state = 'dropping' WHERE ");
+	sql_add(sql, "UPDATE berth.slot SET state = 'dropping' WHERE ");
 	slot_write_ours(drop->site, drop->slot, sql);
-	sql_add(sql, " RETURNING CASE WHEN built THEN (SELECT oid FROM pg_roles WHERE rolname = coalesce(s.role, s.name)) END,"
-	             " fence, coalesce(s.role, s.name)");
+	sql_add(sql, " RETURNING CASE WHEN built THEN (SELECT oid FROM pg_roles WHERE rolname = %L) END, fence",
+	        drop->slot->role);
 }
 
 /* From here on the fence is known: what is sent again, or comes late, meets no later slot of that name. */
@@ -69,11 +69,8 @@ keep_role(void *ctx, const PGresult *result, struct berth_error *e)
 
 	drop->missing = PQntuples(result) == 0;
 	drop->role = flow_cell_int(result, 0, 0);
-	if (drop->missing)
-		return 0;
-	drop->slot->fence = flow_cell_int(result, 0, 1);
-	if (strcmp(flow_cell(result, 0, 2), drop->slot->role) != 0) /* of another runner's slot we have only the name */
-		slot_share(drop->slot, flow_cell(result, 0, 2), "");
+	if (!drop->missing)
+		drop->slot->fence = flow_cell_int(result, 0, 1);
 	return 0;
 }
 
@@ -258,10 +255,12 @@ on_dropped(void *ctx, const struct berth_error *e, const char *sqlstate)
 
 	if (e) {
 		fail(drop, e, sqlstate);
-		return;
+	} else if (slot_is_shared(drop->slot)) {
+		finish(drop, NULL); /* whoever still has that role finds nothing */
+	} else {
+		drop->last = true;
+		quiet(drop);
 	}
-	drop->last = true;
-	quiet(drop);
 }
 
 static void

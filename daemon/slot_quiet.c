@@ -10,6 +10,7 @@
 #include "daemon/pg/pg.h"
 #include "daemon/slot.h"
 #include "daemon/slot_sessions.h"
+#include "daemon/slot_shrink.h"
 
 enum {
 	LEAST_MS = 2, MOST_MS = 100, /* between two rounds */
@@ -39,6 +40,17 @@ finish(struct slot_quiet *quiet, const struct berth_error *e)
 	free(quiet);
 }
 
+/* A name that was asked for may be another lease's by now: what a shared role has under it is not ours then. */
+static void
+add_claim(const struct slot_quiet *quiet, struct sql *sql)
+{
+	if (!slot_is_shared(quiet->config.slot))
+		return;
+	sql_add(sql, " AND EXISTS (SELECT FROM berth.slot WHERE ");
+	slot_write_ours(quiet->site, quiet->config.slot, sql);
+	sql_add(sql, ")");
+}
+
 /* The pids are chosen before any is ended: beside the call, the planner may call it for every backend. */
 static void
 end_sessions(void *ctx, struct sql *sql)
@@ -49,6 +61,7 @@ end_sessions(void *ctx, struct sql *sql)
 		return;
 	sql_add(sql, "WITH theirs AS MATERIALIZED (SELECT pid FROM pg_stat_get_activity(NULL) WHERE ");
 	slot_write_sessions(quiet->config.slot, quiet->config.role, sql);
+	add_claim(quiet, sql);
 	sql_add(sql, ") SELECT count(*), count(pg_terminate_backend(pid)) FROM theirs");
 }
 
@@ -98,6 +111,7 @@ find_prepared(void *ctx, struct sql *sql)
 		return;
 	sql_add(sql, "SELECT gid, datname FROM pg_prepared_xact() JOIN pg_database d ON d.oid = dbid WHERE ");
 	slot_write_prepared(quiet->config.slot, quiet->config.role, sql);
+	add_claim(quiet, sql);
 	sql_add(sql, " LIMIT 1");
 }
 

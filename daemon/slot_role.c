@@ -2,7 +2,6 @@
 /* One place for what a slot's role is. */
 #include "daemon/slot_role.h"
 
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -30,6 +29,17 @@ slot_role_choose(const struct slot_site *site, struct slot *slot)
 {
 	if (*site->config->lease_role)
 		slot_share(slot, site->config->lease_role, shared_password(site));
+}
+
+bool
+slot_role_is_chosen(const struct slot_site *site, struct slot *slot)
+{
+	const char *shared = site->config->lease_role;
+
+	if (strcmp(slot->role, *shared ? shared : slot->name) != 0)
+		return false;
+	slot_role_choose(site, slot);
+	return true;
 }
 
 void

@@ -5,11 +5,15 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "daemon/pg/sql.h"
 #include "daemon/slot_build.h"
 
 /* A role of its own, or the one that the settings say. */
 void slot_role_choose(const struct slot_site *site, struct slot *slot);
+/* Whether that is still the one that the slot has; its password is the one that the settings say, then. */
+bool slot_role_is_chosen(const struct slot_site *site, struct slot *slot);
 
 /* Each writes one statement, or nothing where nothing is needed. */
 void slot_role_create(const struct slot_site *site, const struct slot *slot, struct sql *sql);

@@ -299,6 +299,31 @@ def test_a_lease_of_a_builder_or_with_a_private_redis_ends_with_its_berthd(make_
     stays(lambda: daemon.running(), 0.2)
 
 
+def test_a_lease_that_ends_meanwhile_keeps_the_others_waiting_for_nothing(make_daemon, own_pg):
+    """Its slot is dropped while its template is still being read."""
+    daemon = make_daemon(pg=own_pg)
+    client = daemon.client()
+    builder = client.acquire("gw0", template="t", redis="none")
+    daemon.sql(builder).execute("CREATE TABLE t (a int)")
+    client("TEMPLATE", "SEAL", builder.lease)
+    client("RELEASE", builder.lease)
+    lost, kept = client.acquire("gw1", template="t"), client.acquire("gw2", redis="none")
+    daemon.kill()
+    with own_pg.connect() as slow:
+        slow.execute("BEGIN; LOCK TABLE berth.template_part")
+        meta = daemon.redis.db(daemon.redis.meta_db)
+        _, fence, *rest = meta.hget("berth:claims", lost.redis_db).split()
+        meta.hset("berth:claims", lost.redis_db, f"ffffff {int(fence) + 1} {' '.join(rest)}")
+        daemon.expected_exit = 0
+        daemon.start()
+        eventually(lambda: not own_pg.schema_exists(lost.schema))
+    meta.hdel("berth:claims", lost.redis_db)
+    assert daemon.log.has(event="lease.end", lease=lost.lease, why="redis slot lost")
+    assert attach(daemon.client(), kept).dsn == kept.dsn
+    client = daemon.client()
+    client("TEMPLATE", "DROP", "t")
+
+
 # Holders that come back by themselves
 
 

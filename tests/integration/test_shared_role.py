@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 
 import asyncpg
 import psycopg
@@ -32,7 +34,7 @@ def house(make_daemon, shared):
     look = f"SELECT a::text, s.setconfig FROM pg_authid a LEFT JOIN pg_db_role_setting s ON s.setrole = a.oid"
     look += f" WHERE rolname = '{ROLE}'"
     before = shared.sql(look)
-    yield make_daemon(pg=shared, redis=None).ready()
+    yield make_daemon(pg=shared, redis=None, heartbeat_ms=200).ready()
     assert shared.sql(look) == before and before
 
 
@@ -322,12 +324,31 @@ def test_a_dead_runners_slots_go_and_the_role_stays(house, shared, make_daemon):
     assert shared.role_exists(ROLE)
 
 
-def test_a_lease_survives_berthd(make_daemon, shared):
-    daemon = make_daemon(pg=shared, redis=None).ready()
-    lease = daemon.client().acquire("gw0")
-    daemon.sql(lease).execute("CREATE TABLE t AS SELECT 42 AS a")
+def test_what_one_with_roles_of_its_own_left_waits_for_one_that_may_drop_them(house, shared, make_daemon):
+    shared.sql(f"ALTER ROLE {DAEMON} CREATEROLE")
+    try:
+        quick = {"runner_grace_ms": ms(500), "heartbeat_ms": 100}
+        doomed = make_daemon(pg=shared, redis=None, lease_role=None, lease_role_password=None, **quick).ready()
+        own = doomed.client().acquire("gw0")
+        runner = own.schema.split("_")[1]
+        shared.sql(f"ALTER ROLE {DAEMON} NOCREATEROLE")
+        doomed.kill()
+        look = "SELECT count(*) FROM berth.slot WHERE runner = %s AND built"
+        stays(lambda: shared.one(look, runner), 2)
+    finally:
+        shared.sql(f"ALTER ROLE {DAEMON} CREATEROLE")
+    try:
+        eventually(lambda: house.log.has(event="runner.dead", runner=runner), 30)
+        eventually(lambda: not shared.sql("SELECT FROM pg_roles WHERE rolname LIKE %s", f"test_{runner}%"))
+    finally:
+        shared.sql(f"ALTER ROLE {DAEMON} NOCREATEROLE")
+
+
+def restart(daemon, lease, **settings):
+    """SIGKILL, and the next one with other settings, to which the holder comes back: its client and the lease."""
     daemon.kill()
     daemon.expected_exit = 0
+    daemon.settings |= settings
     daemon.start()
     client = daemon.client()
 
@@ -338,11 +359,71 @@ def test_a_lease_survives_berthd(make_daemon, shared):
             assert e.code != "UNAVAILABLE"
             raise
 
-    assert eventually(come_back).dsn == lease.dsn
+    return client, eventually(come_back)
+
+
+def test_a_lease_survives_berthd(make_daemon, shared):
+    daemon = make_daemon(pg=shared, redis=None).ready()
+    lease = daemon.client().acquire("gw0")
+    daemon.sql(lease).execute("CREATE TABLE t AS SELECT 42 AS a")
+    client, back = restart(daemon, lease)
+    assert back.dsn == lease.dsn
     assert daemon.sql(lease).execute("SELECT a FROM t").fetchone() == (42,)
     reset(client, lease)
     client("RELEASE", lease.lease)
     eventually(lambda: not shared.schema_exists(lease.schema))
+
+
+def free_slots(client):
+    return {row.name for row in map(as_map, client("SLOTS")) if row.state == "free"}
+
+
+def test_what_the_settings_say_by_now_holds_for_what_an_earlier_life_made(make_daemon, shared):
+    daemon = make_daemon(pg=shared, redis=None, pool_schemas=1).ready()
+    lease = daemon.client().acquire("gw0")
+    old = eventually(lambda: free_slots(daemon.client()))
+    try:
+        shared.sql(f"ALTER ROLE \"{ROLE}\" PASSWORD 'the next secret'")
+        client, back = restart(daemon, lease, lease_role_password="the next secret")
+        assert back.password == "the next secret" and reset(client, lease).rebuilt == 0
+        other = client.acquire("gw1")
+        assert {other.schema} == old
+        assert daemon.sql(other).execute(SETTINGS).fetchone()[:2] == (ROLE, other.schema)
+        old = eventually(lambda: free_slots(client))
+
+        client, back = restart(daemon, lease, lease_role=DAEMON, lease_role_password=None)
+        assert (back.user, back.password) == (ROLE, "the next secret") and reset(client, lease).rebuilt == 0
+        assert client.acquire("gw2").user == DAEMON
+        eventually(lambda: not any(map(shared.schema_exists, old)))
+        assert daemon.log.has(event="adopt.refused") and "secret" not in daemon.log.path.read_text()
+    finally:
+        shared.sql(f"ALTER ROLE \"{ROLE}\" PASSWORD '{LEASE_PASSWORD}'")
+
+
+def test_whoever_was_frozen_ends_no_sessions_of_the_next_lease_of_that_name(make_daemon, shared):
+    quick = {"runner_grace_ms": ms(1000), "heartbeat_ms": 100}
+    frozen, other = (make_daemon(pg=shared, redis=None, **quick).ready() for _ in range(2))
+    client = frozen.client()
+    lease = client.acquire("gw0", name="test_gw0")
+    stubborn = frozen.sql(lease).info.backend_pid
+    os.kill(stubborn, signal.SIGSTOP)  # it cannot end, and is asked to again and again
+    try:
+        client("RELEASE", lease.lease)
+        eventually(lambda: [r.state for r in map(as_map, client("SLOTS")) if r.name == "test_gw0"] == ["dropping"])
+        runner = client.info()["runner"]
+        frozen.pause()
+        keeper = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s"
+        shared.sql(keeper, f"berthd {runner} keeper")
+        eventually(lambda: other.log.has(event="slot.inherit", slot="test_gw0"), 30)
+    finally:
+        os.kill(stubborn, signal.SIGCONT)
+    eventually(lambda: not shared.schema_exists("test_gw0"))
+    session = other.sql(other.client().acquire("gw0", name="test_gw0"))
+    session.execute("CREATE TABLE t (a int)")
+    frozen.expected_exit = 75  # it finds itself buried
+    frozen.resume()
+    frozen.process.wait(30)
+    assert session.execute("SELECT count(*) FROM t").fetchone() == (0,)
 
 
 def test_orphans_of_a_lost_registry_are_found_by_their_stamps(house, shared, make_daemon):
@@ -402,6 +483,7 @@ def test_berthds_own_role_may_be_the_shared_one(make_daemon, shared):
     seal(daemon, client, "own", "CREATE TABLE t (a int)")
     lease = client.acquire("gw0", template="own")
     assert (lease.user, lease.password) == (DAEMON, DAEMON_PASSWORD)
+    assert refused(client.acquire, "gw1", name=DAEMON).code == "INUSE"  # "$user" of them all
     session = daemon.sql(lease)
     session.execute("INSERT INTO t VALUES (1)")
     assert (reset(client, lease).rows, reset(client, lease).rebuilt) == (1, 0)

@@ -205,12 +205,22 @@ read_one(void *arg, const struct request *record)
 	was_read = entry_read_lease(record, &read_lease, &read_slot, &read_rest);
 }
 
+/* As a berthd wrote it that knew of no shared roles. */
+static void
+read_older_one(void *arg, const struct request *record)
+{
+	struct request older = *record;
+
+	older.argc--;
+	was_read = entry_read_lease(&older, &read_lease, &read_slot, &read_rest);
+}
+
 static void
 a_lease_is_read_as_it_was_written(void **state)
 {
 	struct redis_slot redis = { .mode = REDIS_ACL, .db = 7, .fence = 1234567890123, .user = "u", .password = "p w" };
 	struct shelf shelf = { .key = "t1" };
-	struct slot slot = { .name = "test_x", .fence = 42, .made = 99, .password = "secret", .shelf = &shelf, .named = true };
+	struct slot slot = { .name = "test_x", .role = "tests", .fence = 42, .made = 99, .password = "secret", .shelf = &shelf, .named = true };
 	struct lease lease = { .id = "abc123-7", .run = "r", .worker = "gw0", .label = "a \"label\"\r\n", .key = "0/r/gw0",
 		               .uid = 4294967294, .pid = 17, .slot = &slot, .redis = &redis, .created = 1, .granted = 2,
 		               .want = { .ttl = 60000000, .redis = REDIS_ACL, .exactly = true } };
@@ -226,9 +236,13 @@ a_lease_is_read_as_it_was_written(void **state)
 	assert_int_equal(read_lease.want.ttl, lease.want.ttl);
 	assert_int_equal(read_slot.fence, 42);
 	assert_string_equal(read_slot.password, "secret");
+	assert_string_equal(read_slot.role, "tests");
 	assert_string_equal(read_rest.template, "t1");
 	assert_int_equal(read_rest.redis.fence, redis.fence);
 	assert_string_equal(read_rest.redis.password, "p w");
+	journal_each(&journal, ENTRY_LEASE, read_older_one, NULL);
+	assert_true(was_read);
+	assert_string_equal(read_slot.role, "test_x");
 	entry_drop_lease(&journal, &lease);
 	was_read = false;
 	journal_each(&journal, ENTRY_LEASE, read_one, NULL);

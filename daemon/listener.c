@@ -5,7 +5,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,9 +13,9 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
+#include "daemon/base/local.h"
 #include "daemon/base/log.h"
 #include "daemon/base/service.h"
 #include "daemon/berthd.h"
@@ -66,70 +65,6 @@ take_lock(struct listener *listener, struct berth_error *e)
 	snprintf(pid, sizeof pid, "%d\n", (int)getpid());
 	if (ftruncate(listener->lock_fd, 0) < 0 || pwrite(listener->lock_fd, pid, strlen(pid), 0) < 0)
 		return berth_error_set(e, BERTH_ERR, "%s cannot be written: %s", path, strerror(errno));
-	return 0;
-}
-
-/* Something that answers there without our lock is no berthd of this kind, and is left alone. */
-static bool
-somebody_listens(const struct listener *listener)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	bool listens;
-
-	if (fd < 0)
-		return false;
-	memcpy(address.sun_path, listener->path, sizeof listener->path);
-	listens = connect(fd, (struct sockaddr *)&address, sizeof address) == 0 || errno == EAGAIN;
-	close(fd);
-	return listens;
-}
-
-static int
-clear_path(const struct listener *listener, struct berth_error *e)
-{
-	struct stat st;
-
-	if (lstat(listener->path, &st) < 0)
-		return 0;
-	if (!S_ISSOCK(st.st_mode))
-		return berth_error_set(e, BERTH_INUSE, "%s is there and is no socket; set socket to another path",
-		                       listener->path);
-	if (somebody_listens(listener))
-		return berth_error_set(e, BERTH_INUSE, "another program listens on %s; set socket to another path",
-		                       listener->path);
-	unlink(listener->path);
-	return 0;
-}
-
-static void
-give_to_group(const struct listener *listener)
-{
-	const struct group *group = getgrnam(listener->berthd->config.socket_group);
-
-	if (group && lchown(listener->path, (uid_t)-1, group->gr_gid) < 0)
-		log_warn("listener.group", LOG_T("group", group->gr_name), LOG_T("why", strerror(errno)));
-}
-
-static int
-bind_socket(struct listener *listener, struct berth_error *e)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	mode_t mask;
-	int bound;
-
-	listener->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (listener->fd < 0)
-		return berth_error_set(e, BERTH_ERR, "socket: %s", strerror(errno));
-	memcpy(address.sun_path, listener->path, sizeof listener->path);
-	mask = umask(0117); /* 0660 from its first moment */
-	bound = bind(listener->fd, (struct sockaddr *)&address, sizeof address);
-	umask(mask);
-	if (bound < 0)
-		return berth_error_set(e, BERTH_ERR, "cannot bind %s: %s", listener->path, strerror(errno));
-	give_to_group(listener);
-	if (listen(listener->fd, BACKLOG) < 0)
-		return berth_error_set(e, BERTH_ERR, "cannot listen on %s: %s", listener->path, strerror(errno));
 	return 0;
 }
 
@@ -259,7 +194,9 @@ listener_open(struct listener *listener, struct berthd *berthd, struct berth_err
 	listener->given = listener->fd >= 0;
 	if (make_directory(path, e) < 0 || take_lock(listener, e) < 0)
 		return -1;
-	if (!listener->given && (clear_path(listener, e) < 0 || bind_socket(listener, e) < 0))
+	if (!listener->given)
+		listener->fd = local_listen(path, "socket", berthd->config.socket_group, BACKLOG, e);
+	if (listener->fd < 0)
 		return -1;
 	listener->accept = event_new(berthd->base, listener->fd, EV_READ | EV_PERSIST, on_accept, listener);
 	if (!listener->accept || event_add(listener->accept, NULL) < 0)

@@ -7,14 +7,13 @@
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/listener.h>
-#include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "daemon/base/local.h"
 #include "daemon/base/log.h"
 #include "daemon/berthd.h"
 #include "daemon/exposition.h"
@@ -271,43 +270,32 @@ on_accept_error(struct evconnlistener *listener, void *arg)
 
 /* ---- the listener ---- */
 
-/* A socket that nobody listens on is what a berthd that was killed left. */
-static void
-clear_path(const char *path)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	struct stat st;
-
-	strcpy(address.sun_path, path);
-	if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode) && fd >= 0
-	    && connect(fd, (struct sockaddr *)&address, sizeof address) < 0 && errno == ECONNREFUSED)
-		unlink(path);
-	if (fd >= 0)
-		close(fd);
-}
-
 static struct evconnlistener *
-listen_at(struct web *web, const struct web_address *at)
+listen_at_path(struct web *web, const char *path, struct berth_error *e)
 {
-	unsigned flags = LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE;
-	mode_t mask = umask(0117); /* as the daemon's own socket */
+	int fd = local_listen(path, "metrics", web->berthd->config.socket_group, WEB_VISITS, e);
 	struct evconnlistener *listener;
 
-	if (at->any.sa_family == AF_UNIX)
-		clear_path(at->un.sun_path);
-	listener = evconnlistener_new_bind(web->berthd->base, on_accept, web, flags, -1, &at->any, at->len);
-	umask(mask);
+	if (fd < 0)
+		return NULL;
+	listener = evconnlistener_new(web->berthd->base, on_accept, web, LEV_OPT_CLOSE_ON_FREE, 0, fd);
+	if (!listener)
+		abort();
 	return listener;
 }
 
-static void
-give_to_group(const struct web *web, const char *path)
+static struct evconnlistener *
+listen_at(struct web *web, const struct web_address *at, struct berth_error *e)
 {
-	const struct group *group = getgrnam(web->berthd->config.socket_group);
+	unsigned flags = LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE;
+	struct evconnlistener *listener;
 
-	if (group && lchown(path, (uid_t)-1, group->gr_gid) < 0)
-		log_warn("web.group", LOG_T("group", group->gr_name), LOG_T("why", strerror(errno)));
+	if (web->local)
+		return listen_at_path(web, at->un.sun_path, e);
+	listener = evconnlistener_new_bind(web->berthd->base, on_accept, web, flags, -1, &at->any, at->len);
+	if (!listener)
+		berth_error_set(e, BERTH_INUSE, "cannot listen on %s (metrics): %s", web->berthd->config.metrics, strerror(errno));
+	return listener;
 }
 
 /* The port as it is: 0 lets the kernel choose one. */
@@ -339,14 +327,11 @@ web_open(struct web *web, struct berthd *berthd, struct berth_error *e)
 	if (at.len == 0)
 		return 0;
 	web->local = at.any.sa_family == AF_UNIX;
-	web->listener = listen_at(web, &at);
+	web->listener = listen_at(web, &at, e);
 	if (!web->listener)
-		return berth_error_set(e, BERTH_INUSE, "cannot listen on %s (metrics): %s", berthd->config.metrics,
-		                       strerror(errno));
+		return -1;
 	evconnlistener_set_error_cb(web->listener, on_accept_error);
 	keep_address(web, &at);
-	if (web->local)
-		give_to_group(web, at.un.sun_path);
 	log_info("web.listen", LOG_T("address", web->address));
 	return 0;
 }

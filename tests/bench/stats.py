@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
+from math import ceil
 from statistics import median
 
 
 def percentile(values: list[float], q: float) -> float:
     """The smallest value that at least q of all do not exceed; q from 0 to 1."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(q * len(ordered)))]
+    return sorted(values)[max(0, ceil(q * len(values)) - 1)]
 
 
 def row(

@@ -94,16 +94,22 @@ class Chaos:
             [h.reports for h in self.hands], max(0.0, min(seconds, 0.05))
         )
         for hand in [h for h in self.hands if h.reports in ready]:
-            if not hand.heard(self.count, self.wrong, self.refused):
-                self.wrong.append(f"a worker ended by itself: {hand.process.exitcode}")
+            if not self.hear(hand):
                 self.replace(hand)
+
+    def hear(self, hand: Hand) -> bool:
+        """What it has said by now; False, which is wrong, when it is gone without our doing."""
+        there = hand.heard(self.count, self.wrong, self.refused)
+        if not there:
+            self.wrong.append(f"a worker ended by itself: {hand.process.exitcode}")
+        return there
 
     def hurt_worker(self) -> None:
         hand = self.dice.choice(self.hands)
         if hand in self.frozen:
             return
         if self.dice.random() < 0.7:
-            hand.heard(self.count, self.wrong, self.refused)
+            self.hear(hand)
             self.replace(hand)
             self.count["workers killed"] += 1
         else:
@@ -122,7 +128,7 @@ class Chaos:
 
     def settle(self) -> None:
         for hand in self.hands:
-            hand.heard(self.count, self.wrong, self.refused)
+            self.hear(hand)
             hand.end()
         self.hands, self.frozen = [], {}
         self.world.settle()

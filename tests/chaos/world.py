@@ -59,10 +59,10 @@ class World:
     def kill_runner(self) -> None:
         one = self.dice.choice(self.runners)
         self.thaw(one)
-        if one.running():
+        if one.running():  # else tend() says what that means
             one.kill()
             self.count["runners killed"] += 1
-        self.start(one)
+            self.start(one)
 
     def freeze_runner(self) -> None:
         one = self.dice.choice(self.runners)

@@ -224,19 +224,17 @@ read_file(const char *path, size_t *ret_len)
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	struct stat st;
 	char *text = NULL;
-	ssize_t got = -1;
 
 	if (fd < 0)
 		return NULL;
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() && st.st_size < FILE_MAX
-	    && (text = malloc((size_t)st.st_size + 1)))
-		got = read(fd, text, (size_t)st.st_size);
-	close(fd);
-	if (got < 0) {
-		free(text);
-		return NULL;
+	    && (text = malloc((size_t)st.st_size + 1)) && read(fd, text, (size_t)st.st_size) == st.st_size) {
+		*ret_len = (size_t)st.st_size;
+	} else {
+		free(text); /* a part of it would be half a journal */
+		text = NULL;
 	}
-	*ret_len = (size_t)got;
+	close(fd);
 	return text;
 }
 

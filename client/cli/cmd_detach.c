@@ -8,24 +8,21 @@
 const struct command command_detach;
 
 static int
+detach(struct berth_client *client, const char *id, const struct invocation *asked)
+{
+	struct berth_error e;
+
+	if (berth_detach(client, id, &e) < 0)
+		return complain(client, &e);
+	if (asked->json)
+		json_print(json_pack("{s:o, s:b}", "lease", text_json(id), "detached", 1));
+	return 0;
+}
+
+static int
 run(const struct invocation *asked)
 {
-	const char *id = session_lease(&command_detach, asked);
-	struct berth_client *client;
-	struct berth_error e;
-	int status;
-
-	if (!id)
-		return EXIT_WRONG_USAGE;
-	status = session_open(asked, &client);
-	if (status)
-		return status;
-	if (berth_detach(client, id, &e) < 0)
-		status = complain(client, &e);
-	else if (asked->json)
-		json_print(json_pack("{s:o, s:b}", "lease", text_json(id), "detached", 1));
-	berth_close(client);
-	return status;
+	return session_do(&command_detach, asked, detach);
 }
 
 const struct command command_detach = {

@@ -35,35 +35,24 @@ show(const struct invocation *asked, const char *id, const struct berth_lease *k
 
 /* To keep something, one must know where it is: that is asked before. */
 static int
-release(struct berth_client *client, const char *id, struct berth_lease **kept,
-        struct berth_error *e)
+release(struct berth_client *client, const char *id, const struct invocation *asked)
 {
-	if (keep_ms && berth_lease_get(client, id, 0, kept, e) < 0)
-		return -1;
-	return berth_release(client, id, keep_ms, e);
+	struct berth_lease *kept = NULL;
+	struct berth_error e;
+	int status = 0;
+
+	if ((keep_ms && berth_lease_get(client, id, 0, &kept, &e) < 0) || berth_release(client, id, keep_ms, &e) < 0)
+		status = complain(client, &e);
+	else
+		show(asked, id, kept);
+	berth_lease_free(kept);
+	return status;
 }
 
 static int
 run(const struct invocation *asked)
 {
-	const char *id = session_lease(&command_release, asked);
-	struct berth_client *client;
-	struct berth_lease *kept = NULL;
-	struct berth_error e;
-	int status;
-
-	if (!id)
-		return EXIT_WRONG_USAGE;
-	status = session_open(asked, &client);
-	if (status)
-		return status;
-	if (release(client, id, &kept, &e) < 0)
-		status = complain(client, &e);
-	else
-		show(asked, id, kept);
-	berth_lease_free(kept);
-	berth_close(client);
-	return status;
+	return session_do(&command_release, asked, release);
 }
 
 const struct command command_release = {

@@ -32,26 +32,21 @@ show(const struct invocation *asked, const char *id, long long left_ms)
 }
 
 static int
+renew(struct berth_client *client, const char *id, const struct invocation *asked)
+{
+	struct berth_error e;
+	long long left_ms, ttl = ttl_checked(ttl_ms, &e);
+
+	if (ttl < 0 || berth_renew(client, id, ttl, &left_ms, &e) < 0)
+		return complain(client, &e);
+	show(asked, id, left_ms);
+	return 0;
+}
+
+static int
 run(const struct invocation *asked)
 {
-	const char *id = session_lease(&command_renew, asked);
-	struct berth_client *client;
-	struct berth_error e;
-	long long ttl, left_ms;
-	int status;
-
-	if (!id)
-		return EXIT_WRONG_USAGE;
-	status = session_open(asked, &client);
-	if (status)
-		return status;
-	ttl = ttl_checked(ttl_ms, &e);
-	if (ttl < 0 || berth_renew(client, id, ttl, &left_ms, &e) < 0)
-		status = complain(client, &e);
-	else
-		show(asked, id, left_ms);
-	berth_close(client);
-	return status;
+	return session_do(&command_renew, asked, renew);
 }
 
 const struct command command_renew = {

@@ -147,29 +147,27 @@ reset_schema(struct berth_client *client, const char *name, bool as_json, struct
 /* ---- */
 
 static int
+reset(struct berth_client *client, const char *id, const struct invocation *asked)
+{
+	struct berth_reset_report report;
+	struct berth_error e;
+
+	if (berth_reset(client, id, force, &report, &e) == 0) {
+		if (asked->json)
+			show_json(id, &report);
+		else
+			show(&report);
+		return 0;
+	}
+	if (e.code == BERTH_NOLEASE && asked->argc > 0 && !strchr(id, '/'))
+		return reset_schema(client, id, asked->json, &e);
+	return complain(client, &e);
+}
+
+static int
 run(const struct invocation *asked)
 {
-	const char *id = session_lease(&command_reset, asked);
-	struct berth_reset_report report;
-	struct berth_client *client;
-	struct berth_error e;
-	int status;
-
-	if (!id)
-		return EXIT_WRONG_USAGE;
-	status = session_open(asked, &client);
-	if (status)
-		return status;
-	if (berth_reset(client, id, force, &report, &e) < 0)
-		status = e.code == BERTH_NOLEASE && asked->argc > 0 && !strchr(id, '/')
-		                 ? reset_schema(client, id, asked->json, &e)
-		                 : complain(client, &e);
-	else if (asked->json)
-		show_json(id, &report);
-	else
-		show(&report);
-	berth_close(client);
-	return status;
+	return session_do(&command_reset, asked, reset);
 }
 
 const struct command command_reset = {

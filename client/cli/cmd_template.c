@@ -221,7 +221,7 @@ show_new_lease(struct berth_client *client, const char *id)
 }
 
 static int
-seal(const struct invocation *asked, struct berth_client *client, const char *id)
+seal(struct berth_client *client, const char *id, const struct invocation *asked)
 {
 	struct berth_seal_report report;
 	struct berth_error e;
@@ -237,45 +237,31 @@ seal(const struct invocation *asked, struct berth_client *client, const char *id
 static int
 run_seal(const struct invocation *asked)
 {
-	const char *id = session_lease(&command_template, asked);
-	struct berth_client *client;
 	struct berth_error e;
-	int status;
 
-	if (!id)
-		return EXIT_WRONG_USAGE;
 	if (vars_check(&wish.env, &e) < 0)
 		return complain_usage("template", "%s", e.message);
 	if (shell && asked->json)
 		return complain_usage("template", "--shell and --json exclude each other");
-	status = session_open(asked, &client);
-	if (status)
-		return status;
-	status = seal(asked, client, id);
-	berth_close(client);
-	return status;
+	return session_do(&command_template, asked, seal);
+}
+
+static int
+give_up(struct berth_client *client, const char *id, const struct invocation *asked)
+{
+	struct berth_error e;
+
+	if (berth_template_abort(client, id, asked->argc > 1 ? asked->argv[1] : NULL, &e) < 0)
+		return complain(client, &e);
+	if (asked->json)
+		json_print(json_pack("{s:o, s:b}", "lease", text_json(id), "aborted", 1));
+	return 0;
 }
 
 static int
 run_abort(const struct invocation *asked)
 {
-	const char *id = session_lease(&command_template, asked);
-	const char *message = asked->argc > 1 ? asked->argv[1] : NULL;
-	struct berth_client *client;
-	struct berth_error e;
-	int status;
-
-	if (!id)
-		return EXIT_WRONG_USAGE;
-	status = session_open(asked, &client);
-	if (status)
-		return status;
-	if (berth_template_abort(client, id, message, &e) < 0)
-		status = complain(client, &e);
-	else if (asked->json)
-		json_print(json_pack("{s:o, s:b}", "lease", text_json(id), "aborted", 1));
-	berth_close(client);
-	return status;
+	return session_do(&command_template, asked, give_up);
 }
 
 /* ---- which of them ---- */

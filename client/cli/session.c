@@ -75,3 +75,20 @@ session_lease(const struct command *command, const struct invocation *asked)
 	complain_usage(command->name, "which lease? Give its id or RUN/WORKER, or set BERTH_LEASE");
 	return NULL;
 }
+
+int
+session_do(const struct command *command, const struct invocation *asked, session_deed *deed)
+{
+	const char *id = session_lease(command, asked);
+	struct berth_client *client;
+	int status;
+
+	if (!id)
+		return EXIT_WRONG_USAGE;
+	status = session_open(asked, &client);
+	if (status)
+		return status;
+	status = deed(client, id, asked);
+	berth_close(client);
+	return status;
+}

@@ -21,3 +21,6 @@ void session_environment(const struct berth_client *client, const struct berth_l
                          const struct texts *env);
 /* The lease named by the first word, else by $BERTH_LEASE; NULL after a complaint. */
 const char *session_lease(const struct command *command, const struct invocation *asked);
+/* What is done with that lease, on a connection of its own. Returns the exit status, like the deed. */
+typedef int session_deed(struct berth_client *client, const char *id, const struct invocation *asked);
+int session_do(const struct command *command, const struct invocation *asked, session_deed *deed);

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import closing
 
 import pytest
 
@@ -40,9 +41,8 @@ def pg():
     """One PostgreSQL for the whole session; stories that hurt it take `own_pg`."""
     from harness.pg_server import PgServer
 
-    server = PgServer()
-    yield server
-    server.close()
+    with closing(PgServer()) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
@@ -50,9 +50,8 @@ def redis_server():
     """One Redis of 64 databases for the whole session; stories that hurt it take `own_redis`."""
     from harness.redis_server import RedisServer
 
-    server = RedisServer()
-    yield server
-    server.close()
+    with closing(RedisServer()) as server:
+        yield server
 
 
 @pytest.fixture

@@ -25,19 +25,6 @@ USUAL = """
 NASTY = "it's \"$HOME\" `id` \\ !\t*\n{{}} é"
 
 
-@pytest.fixture
-def berth(daemon):
-    cli = Cli(daemon.socket)
-    yield cli
-    cli.close()
-
-
-@pytest.fixture
-def alone():
-    """`berth` on a machine without a daemon."""
-    return Cli("/nowhere/b.sock")
-
-
 def says(done: subprocess.CompletedProcess, status: int, code: str) -> str:
     """The message of a refusal: its status, its code in front, nothing on stdout."""
     assert (done.returncode, done.stdout) == (status, ""), done

@@ -28,21 +28,6 @@ print("end", flush=True)
 SIGNALS = "HUP INT QUIT TERM USR1 USR2 WINCH".split()
 
 
-@pytest.fixture
-def berth(daemon):
-    cli = Cli(daemon.socket)
-    yield cli
-    cli.close()
-
-
-@pytest.fixture
-def terminals():
-    made = []
-    yield made
-    for terminal in made:
-        terminal.close()
-
-
 def counter(berth, *options, **kw) -> subprocess.Popen:
     one = berth.start("exec", *options, "--", sys.executable, "-c", COUNTER, **kw)
     assert one.stdout.readline() == "ready\n"

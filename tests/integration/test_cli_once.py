@@ -28,26 +28,17 @@ QUICK = {"runner_grace_ms": 1000, "heartbeat_ms": 200}
 RUN = 'echo run >> "$1"; read status; exit "$status"'
 
 
+@pytest.fixture
+def berth(berth, daemon):
+    daemon.ready()
+    return berth
+
+
 @pytest.fixture(autouse=True)
 def no_gates_afterwards(pg):
     yield
     if pg.one("SELECT to_regclass('berth.gate') IS NOT NULL"):
         pg.sql("DELETE FROM berth.gate")
-
-
-@pytest.fixture
-def berth(daemon):
-    cli = Cli(daemon.ready().socket)
-    yield cli
-    cli.close()
-
-
-@pytest.fixture
-def terminals():
-    made = []
-    yield made
-    for terminal in made:
-        terminal.close()
 
 
 @pytest.fixture

@@ -13,11 +13,6 @@ from harness.resp import as_map
 PRIVILEGES = ("superuser", "createrole", "createdb", "create")
 
 
-@pytest.fixture
-def alone():
-    return Cli("/nowhere/b.sock")
-
-
 @pytest.mark.parametrize("version", range(13, 19))
 def test_each_version_has_its_own(alone, version):
     said = alone.ok("grants", "--pg-version", version, "--role", "my berth")

@@ -2,12 +2,14 @@
 """The registry is dropped, damaged, copied, or of another version: it is said, or made again; what lives stays."""
 
 import subprocess
+from contextlib import closing
 
 import psycopg
 import pytest
 
 from harness import eventually, places
 from harness.leftovers import all_orphans, orphans, told
+from harness.pg_server import PgServer
 from harness.resp import ReplyError
 from harness.wait import ms, stays
 
@@ -16,11 +18,8 @@ QUICK = {"runner_grace_ms": ms(1000), "heartbeat_ms": 100, "pool_schemas": 1, "p
 
 @pytest.fixture(scope="module")
 def hurt_pg():
-    from harness.pg_server import PgServer
-
-    server = PgServer()
-    yield server
-    server.close()
+    with closing(PgServer()) as server:
+        yield server
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
+import berth
 import pytest
 
 from fake_berthd import FakeBerthd
@@ -168,3 +169,12 @@ def fake(make_fake, project) -> FakeBerthd:
     fake = make_fake()
     project.options += ["--berth", f"--berth-socket={fake.path}"]
     return fake
+
+
+@pytest.fixture
+def no_templates_afterwards(daemon):
+    """A real daemon's, which would outlive it."""
+    yield daemon.ready()
+    with berth.connect(daemon.socket) as client:
+        for row in client.template_list():
+            client.template_drop(row.key)

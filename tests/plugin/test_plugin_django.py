@@ -121,15 +121,7 @@ TESTS = """
 
 
 @pytest.fixture
-def daemon(daemon):
-    yield daemon.ready()
-    with berth.connect(daemon.socket) as client:
-        for row in client.template_list():
-            client.template_drop(row.key)
-
-
-@pytest.fixture
-def suite(project, daemon):
+def suite(project, daemon, no_templates_afterwards):
     pytest.importorskip("pytest_django")
     project.without.discard("django")
     project.env["BERTH_SOCKET"] = str(daemon.socket)

@@ -84,15 +84,7 @@ TESTS = """
 
 
 @pytest.fixture
-def daemon(daemon):
-    yield daemon.ready()
-    with berth.connect(daemon.socket) as client:
-        for row in client.template_list():
-            client.template_drop(row.key)
-
-
-@pytest.fixture
-def suite(project, daemon):
+def suite(project, daemon, no_templates_afterwards):
     project.env["BERTH_SOCKET"] = str(daemon.socket)
     project.options.append("--berth")
     project.ini(INI)

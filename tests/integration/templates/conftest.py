@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import pytest
 
 from harness.pg_server import PgServer
@@ -28,9 +30,8 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.fixture(scope="session")
 def templates_redis():
-    server = RedisServer()
-    yield server
-    server.close()
+    with closing(RedisServer()) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -120,13 +120,16 @@ struct doomed {
 	char key[LIMIT_TEMPLATE_KEY_BYTES + 1], kind[16], database[LIMIT_NAME_BYTES + 1];
 };
 
-/* A session of a berthd that died goes on copying: until it has done so there is nothing to drop. */
+/* A session of a berthd that died goes on copying: until it has done so there is nothing to drop. What belongs to
+ * another berthd's role is that one's to drop, and would stand in the way of all others here. */
 static void
 ask_doomed(void *ctx, struct sql *sql)
 {
 	sql_add(sql, "SELECT key, kind, CASE kind WHEN 'database' THEN schema END FROM berth.template"
 	             " WHERE state = 'dropping' AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.state = 'active'"
 	             "  AND starts_with(a.query, 'CREATE DATABASE ' || quote_ident(schema) || ' '))"
+	             " AND NOT EXISTS (SELECT FROM pg_database WHERE kind = 'database' AND datname = schema"
+	             "  AND NOT pg_has_role(datdba, 'USAGE'))"
 	             " ORDER BY used LIMIT 1");
 }
 

@@ -287,6 +287,22 @@ def test_a_template_of_a_database_is_of_a_role(house, shared, make_daemon):
     client("TEMPLATE", "DROP", "base")
 
 
+def test_a_template_that_another_berthds_role_made_stands_in_nobodys_way(house, shared):
+    client = house.client()
+    for key in ("theirs", "ours"):
+        seal(house, client, key, "CREATE TABLE t (a int)", kind="database")
+    theirs, ours = (shared.one("SELECT schema FROM berth.template WHERE key = %s", key) for key in ("theirs", "ours"))
+    shared.sql(f"ALTER DATABASE {theirs} OWNER TO postgres")
+    try:
+        for key in ("theirs", "ours"):
+            client("TEMPLATE", "DROP", key)
+        eventually(lambda: not shared.database_exists(ours))
+        assert shared.database_exists(theirs)
+    finally:
+        shared.sql(f"ALTER DATABASE {theirs} OWNER TO {DAEMON}")
+    eventually(lambda: not shared.database_exists(theirs))
+
+
 @pytest.mark.parametrize("kind", ["schema", "database"])
 def test_what_the_role_has_under_a_name_that_is_asked_for_stays(house, shared, kind):
     shared.sql(f'CREATE {kind} theirs {"AUTHORIZATION" if kind == "schema" else "OWNER"} "{ROLE}"')

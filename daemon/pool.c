@@ -444,8 +444,8 @@ can_clean(const struct pool *pool, const struct slot *slot)
 	const struct pg_facts *facts = pg_facts(pool->site.pg);
 
 	return slot->state == SLOT_HELD && slot->baseline && slot->kind == SLOT_SCHEMA && slot->shelf->image
-	       && !slot_is_shared(slot) && slot->baseline->image == slot->shelf->image && !slot->named && !slot->doubt && !slot->shelf->closed
-	       && !pool->closing && pool->open && facts && facts->version >= 150000;
+	       && slot->baseline->image == slot->shelf->image && !slot_is_shared(slot) && !slot->named && !slot->doubt
+	       && !slot->shelf->closed && !pool->closing && pool->open && facts && facts->version >= 150000;
 }
 
 static void
@@ -691,34 +691,6 @@ pool_adopt(struct pool *pool, const char *name, const char *role, enum slot_kind
 	add(pool, slot);
 	move(pool, slot, SLOT_DROPPING);
 	pump(pool);
-}
-
-/* ---- a lost registry ---- */
-
-static void
-recall_slot(const struct pool *pool, const struct slot *slot, bool first, struct sql *sql)
-{
-	sql_add(sql, "%s(%L, %L, %L, %l, true, %L, %L, %L)",
-	        first ? "INSERT INTO berth.slot (name, runner, kind, fence, built, state, template, role) VALUES " : ", ",
-	        slot->name, pool->site.runner, slot_kind_word(slot->kind), slot->fence,
-	        slot->state == SLOT_DROPPING ? "dropping" : "ready", slot->shelf ? slot->shelf->key : NULL,
-	        slot_is_shared(slot) ? slot->role : NULL);
-}
-
-void
-pool_recall(const struct pool *pool, struct sql *sql)
-{
-	const struct slot *slot;
-	bool first = true;
-
-	for (int state = SLOT_FREE; state < SLOT_STATE_COUNT; state++) {
-		TAILQ_FOREACH(slot, &pool->lists[state], link) {
-			recall_slot(pool, slot, first, sql);
-			first = false;
-		}
-	}
-	if (!first)
-		sql_add(sql, " ON CONFLICT (name) DO NOTHING"); /* somebody was quicker: then it is not ours any more */
 }
 
 /* ---- an earlier life ---- */

@@ -94,7 +94,7 @@ struct slot {
 TAILQ_HEAD(slot_list, slot);
 
 struct slot *slot_new(const char *name, enum slot_kind kind); /* with a role of its own */
-/* It has no role of its own but one that others have too. */
+/* It has this role instead: one that others have too, unless it bears the name of the slot. */
 void slot_share(struct slot *slot, const char *role, const char *password);
 bool slot_is_shared(const struct slot *slot);
 void slot_free(struct slot *slot); /* in no list, in no flow */

@@ -57,8 +57,8 @@ find_role(void *ctx, struct sql *sql)
 	/* A row that was never built owns nothing, whatever else bears its name. */
 	sql_add(sql, "UPDATE berth.slot SET state = 'dropping' WHERE ");
 	slot_write_ours(drop->site, drop->slot, sql);
-	sql_add(sql, " RETURNING CASE WHEN built THEN (SELECT oid FROM pg_roles WHERE rolname = %L) END, fence",
-	        drop->slot->role);
+	sql_add(sql, " RETURNING CASE WHEN built THEN (SELECT oid FROM pg_roles WHERE rolname = coalesce(role, name)) END,"
+	             " fence, coalesce(role, name)");
 }
 
 /* From here on the fence is known: what is sent again, or comes late, meets no later slot of that name. */
@@ -69,8 +69,11 @@ keep_role(void *ctx, const PGresult *result, struct berth_error *e)
 
 	drop->missing = PQntuples(result) == 0;
 	drop->role = flow_cell_int(result, 0, 0);
-	if (!drop->missing)
-		drop->slot->fence = flow_cell_int(result, 0, 1);
+	if (drop->missing)
+		return 0;
+	drop->slot->fence = flow_cell_int(result, 0, 1);
+	if (strcmp(flow_cell(result, 0, 2), drop->slot->role) != 0) /* it became ours while we failed to claim its name */
+		slot_share(drop->slot, flow_cell(result, 0, 2), "");
 	return 0;
 }
 

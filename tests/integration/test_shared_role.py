@@ -350,7 +350,7 @@ def test_what_one_with_roles_of_its_own_left_waits_for_one_that_may_drop_them(ho
         shared.sql(f"ALTER ROLE {DAEMON} NOCREATEROLE")
         doomed.kill()
         look = "SELECT count(*) FROM berth.slot WHERE runner = %s AND built"
-        stays(lambda: shared.one(look, runner), 2)
+        stays(lambda: shared.one(look, runner), 1.5)
     finally:
         shared.sql(f"ALTER ROLE {DAEMON} CREATEROLE")
     try:

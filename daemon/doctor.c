@@ -245,7 +245,10 @@ judge_lease_role(const struct doctor_facts *facts, struct finding *finding)
 		say(finding, SEVERITY_OK, "each lease has a role of its own");
 		return;
 	}
-	if (!facts->lease_acts)
+	if (!facts->lease_there)
+		say(finding, SEVERITY_BAD, "there is no role %s that may log in, which lease_role says that all leases share",
+		    facts->lease_role);
+	else if (!facts->lease_acts)
 		say(finding, SEVERITY_BAD, "berthd's role %s may not act for %s, which lease_role says that all leases share",
 		    facts->user, facts->lease_role);
 	else if (facts->lease_super)
@@ -257,7 +260,10 @@ judge_lease_role(const struct doctor_facts *facts, struct finding *finding)
 	else
 		say(finding, SEVERITY_WARN, "all leases share the role %s: each test can reach the schemas of all others; nobody"
 		    " is locked out when a lease ends", facts->lease_role);
-	if (facts->lease_acts)
+	if (!facts->lease_there)
+		mend(finding, "CREATE ROLE \"%s\" LOGIN; -- and what berth grants --lease-role \"%s\" says", facts->lease_role,
+		     facts->lease_role);
+	else if (facts->lease_acts)
 		mend(finding, "berth grants --role \"%s\" | psql -d %s; and no lease_role (berth.conf)", facts->user,
 		     facts->database);
 	else

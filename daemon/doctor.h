@@ -47,6 +47,7 @@ enum severity { SEVERITY_OK, SEVERITY_INFO, SEVERITY_WARN, SEVERITY_BAD };
 	T(database, "current_database()")                                                                         \
 	N(superuser, "me.rolsuper::int")                                                                          \
 	N(createrole, "(me.rolsuper OR me.rolcreaterole)::int")                                                   \
+	N(lease_there, "(SELECT count(*) FROM pg_roles WHERE rolname = a.lease_role AND rolcanlogin)")              \
 	N(lease_super, "coalesce((SELECT rolsuper FROM pg_roles WHERE rolname = a.lease_role), false)::int")      \
 	N(lease_acts, "coalesce((SELECT pg_has_role(oid, 'USAGE') AND pg_has_role(oid,"                            \
 	  " CASE WHEN current_setting('server_version_num')::int >= 160000 THEN 'SET' ELSE 'MEMBER' END)"          \

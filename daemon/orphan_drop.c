@@ -9,6 +9,7 @@
 
 #include "daemon/base/clock.h"
 #include "daemon/pg/pg.h"
+#include "daemon/prepared.h"
 #include "daemon/registry.h"
 
 enum {
@@ -197,19 +198,9 @@ keep_prepared(void *ctx, const PGresult *result, struct berth_error *e)
 	return 0;
 }
 
-static void
-roll_back(void *ctx, struct sql *sql)
-{
-	const struct orphan_drop *drop = ctx;
-
-	if (*drop->prepared)
-		sql_add(sql, "ROLLBACK PREPARED %L", drop->prepared);
-}
-
 static const struct flow_step kick_steps[] = {
 	{ "end its sessions", end_sessions, .wait = true },
 	{ "find prepared transactions", find_prepared, keep_prepared, .wait = true },
-	{ "roll back", roll_back, .wait = true },
 	{ 0 },
 };
 
@@ -524,15 +515,31 @@ on_dropped(void *ctx, const struct berth_error *e, const char *sqlstate)
 	}
 }
 
+static void on_rolled_back(void *arg, const struct berth_error *e, const char *sqlstate);
+
 static void
 on_kicked(void *ctx, const struct berth_error *e, const char *sqlstate)
 {
 	struct orphan_drop *drop = ctx;
+	const struct pg_facts *facts = pg_facts(drop->site->pg);
+
+	if (e)
+		failed(drop, e, sqlstate);
+	else if (*drop->prepared)
+		prepared_end(drop->site, drop->orphan->name, facts->database, drop->prepared, on_rolled_back, drop);
+	else
+		run(drop, drop_steps, on_dropped);
+}
+
+static void
+on_rolled_back(void *arg, const struct berth_error *e, const char *sqlstate)
+{
+	struct orphan_drop *drop = arg;
 
 	if (e)
 		failed(drop, e, sqlstate);
 	else
-		run(drop, *drop->prepared ? kick_steps : drop_steps, *drop->prepared ? on_kicked : on_dropped);
+		run(drop, kick_steps, on_kicked);
 }
 
 void

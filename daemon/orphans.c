@@ -194,7 +194,7 @@ orphans_start(struct berthd *berthd, const struct orphans_ask *ask, orphans_want
 		abort();
 	*search = (struct search){
 		.berthd = berthd, .ask = *ask, .began = clock_now(), .wanted = wanted, .done = done, .arg = arg,
-		.site = { .pg = &berthd->pg, .config = &berthd->config, .runner = berthd->registry.runner },
+		.site = berthd->pool.site,
 	};
 	search->list = calloc((size_t)ask->count, sizeof *search->list);
 	if (!search->list)

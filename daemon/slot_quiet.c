@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/pg/guest.h"
 #include "daemon/pg/pg.h"
+#include "daemon/prepared.h"
 #include "daemon/slot.h"
 #include "daemon/slot_sessions.h"
 #include "daemon/slot_shrink.h"
@@ -28,7 +28,6 @@ struct slot_quiet {
 	char *starting;      /* pids that were starting in the last round, "{1,2}"; NULL before the first */
 	char prepared[256];  /* a prepared transaction of the role, "" for none … */
 	char database[64];   /* … and where it is */
-	struct guest *guest; /* that rolls it back */
 };
 
 static void
@@ -133,39 +132,15 @@ static const struct flow_step steps[] = {
 	{ 0 },
 };
 
-/* ---- prepared transactions: rolled back in their database, and as who has prepared them ---- */
-
-static void
-become(void *ctx, struct sql *sql)
-{
-	const struct slot_quiet *quiet = ctx;
-
-	sql_add(sql, "SET ROLE %I", quiet->config.slot->role);
-}
-
-static void
-roll_back(void *ctx, struct sql *sql)
-{
-	const struct slot_quiet *quiet = ctx;
-
-	sql_add(sql, "ROLLBACK PREPARED %L", quiet->prepared);
-}
-
-static const struct flow_step roll_back_steps[] = {
-	{ "become its role", become, .wait = true },
-	{ "roll back", roll_back, .wait = true },
-	{ 0 },
-};
+/* ---- rounds ---- */
 
 static void again_later(struct slot_quiet *quiet);
 
 static void
-on_rolled_back(void *ctx, const struct berth_error *e, const char *sqlstate)
+on_rolled_back(void *arg, const struct berth_error *e, const char *sqlstate)
 {
-	struct slot_quiet *quiet = ctx;
+	struct slot_quiet *quiet = arg;
 
-	guest_free(quiet->guest); /* it is somebody else now */
-	quiet->guest = NULL;
 	if (e && e->code == BERTH_UNAVAILABLE)
 		finish(quiet, e);
 	else
@@ -175,10 +150,7 @@ on_rolled_back(void *ctx, const struct berth_error *e, const char *sqlstate)
 static void
 end_prepared(struct slot_quiet *quiet)
 {
-	quiet->guest = guest_new(quiet->site->guests, NULL, NULL, quiet->database, "berthd rollback");
-	quiet->flow = (struct flow){ .steps = roll_back_steps, .subject = quiet->config.slot->name, .ctx = quiet,
-		                     .done = on_rolled_back };
-	guest_run(quiet->guest, &quiet->flow);
+	prepared_end(quiet->site, quiet->config.slot->role, quiet->database, quiet->prepared, on_rolled_back, quiet);
 }
 
 static bool

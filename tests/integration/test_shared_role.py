@@ -469,7 +469,7 @@ def test_orphans_of_a_lost_registry_are_found_by_their_stamps(house, shared, mak
 
 
 def found(client, key):
-    return {row.key: row for row in map(as_map, client("DOCTOR"))}[key]
+    return {row.key: row for row in map(as_map, client("DOCTOR"))}.get(key)
 
 
 def test_the_doctor_tells_what_is_missing_then(house, shared):
@@ -492,6 +492,12 @@ def test_the_doctor_tells_what_is_missing_then(house, shared):
 
 
 @pytest.mark.pg_dump
+def test_the_doctor_tells_that_the_role_is_not_there(make_daemon, shared):
+    daemon = make_daemon(pg=shared, redis=None, lease_role="nobody here")
+    look = eventually(lambda: found(daemon.client(), "lease_role"))
+    assert look.severity == "bad" and look.remedy.startswith('CREATE ROLE "nobody here" LOGIN;')
+
+
 def test_berthds_own_role_may_be_the_shared_one(make_daemon, shared):
     """Its password is that of pg_dsn, then; the doctor says what a test can reach."""
     daemon = make_daemon(pg=shared, redis=None, lease_role=DAEMON, lease_role_password=None)

@@ -47,7 +47,7 @@ def play(desk: Desk, template, rng: random.Random, ddl: bool, number: int, count
         counts["rounds"] += 1
         counts["deeds"] += len(deeds.done)
         counts["failed"] += sum("  -- " in deed for deed in deeds.done)
-        if number % 4 == 0:
+        if number % 4 == 0 and not deeds.busy:  # or the look waits for what they have locked
             counts["looked"] += 1
             counts["dirty"] += desk.is_dirty()
         counts["forced"] += deeds.busy

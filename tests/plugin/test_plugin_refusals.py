@@ -304,10 +304,12 @@ def test_a_daemon_that_is_started_again_goes_on_with_the_lease_or_has_lost_it(
         "test_one.py",
         """
         import berth, contextlib
+        from pytest_berth.plugin import holder_of
 
-        def test_one(berth_lease, tmp_path):
+        def test_one(pytestconfig):
             with contextlib.suppress(berth.BerthError), berth.connect(reattach=0) as client:
                 client.command("RESTART")
+            holder_of(pytestconfig).client.ping()  # told while this one runs, and passes
 
         def test_another(berth_clean): pass
         """,

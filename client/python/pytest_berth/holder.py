@@ -39,6 +39,7 @@ class Holder:
         self._before = environment.apply(given.get("berth_environment", {}))
         self._settings = settings
         self._client: berth.Client | None = None
+        self._voice = report.Voice(self.worker)
         try:
             client = self._client = report.connect(settings)
             client.on_lost = self._say_lost
@@ -111,12 +112,12 @@ class Holder:
         gist = "".join(c for c in why if not c.isdigit())
         if gist != self._said:
             self._said = gist
-            report.say(self.worker, f"Waiting: {why}")
+            self._voice.say(f"Waiting: {why}")
 
     def _say_lost(self, lease: str, error: berth.BerthError) -> None:
         """berthd was started again, or ended; each lease is told of once."""
         if self._client is not None:
-            report.say(self.worker, f"Lost its lease {lease}: {error.code} {error}")
+            self._voice.say(f"Lost its lease {lease}: {error.code} {error}")
 
     def _refuse_to_share(self, client: berth.Client, lease: berth.Lease) -> None:
         """Asking again gives the same lease, also to another session that calls itself the same."""
@@ -148,12 +149,12 @@ class Holder:
         """The lease as it is when its template is there: built here, if that is its part."""
         built = lease.is_builder
         if built:
-            report.say(self.worker, f"Building the template {shown(key)}: {recipe.title}")
+            self._voice.say(f"Building the template {shown(key)}: {recipe.title}")
             began = time.monotonic()
             migrate = partial(self._migrate, client, recipe)
             lease = client.template_build(lease, migrate, wait=self._settings.wait)
             waited = time.monotonic() - began
-            report.say(self.worker, f"Built the template {shown(key)} in {waited:.1f} s")
+            self._voice.say(f"Built the template {shown(key)} in {waited:.1f} s")
         self.template = Template(key, built, waited)
         self.tally.migrated(self.worker, "built" if built else "reused", waited)
         return lease
@@ -166,7 +167,7 @@ class Holder:
             recipe.run({name: value for name, value in env.items() if value is not None})
         except command.Failed as e:
             failure = [f"This has failed: {recipe.title}", *e.output]
-            report.say(self.worker, "\n    ".join(failure))
+            self._voice.say("\n    ".join(failure))
             raise
 
     # -- one more of them ----------------------------------------------------------------------
@@ -196,7 +197,7 @@ class Holder:
             lease = client.template_build(lease, migrate, wait=self._settings.wait)
         self._further.append(lease)
         self.tally.add(worker, (time.monotonic() - began) * 1000)
-        report.say(self.worker, f"Using {report.slot(lease)} for {name}")
+        self._voice.say(f"Using {report.slot(lease)} for {name}")
         return lease
 
     # -- what pytest calls ---------------------------------------------------------------------
@@ -272,5 +273,6 @@ class Holder:
                     client.release(lease)
         if client is not None:
             client.close()
+        self._voice.close()
         environment.apply(self._before)
         self._before = {}

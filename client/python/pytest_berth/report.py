@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TextIO
 
 import pytest
 
@@ -47,6 +48,30 @@ def write_line(config: pytest.Config, text: str) -> None:
         reporter.write("\n")
     else:
         reporter.write_line(text)
+
+
+class Voice:
+    """What one worker says at once, to somebody in front of a terminal that does not move.
+
+    Made before pytest begins to capture, it reaches that terminal also while a test runs. Owns a
+    copy of standard error.
+    """
+
+    def __init__(self, worker: str) -> None:
+        self._worker = worker
+        self._file: TextIO | None = None
+        err = sys.__stderr__
+        if err is not None:
+            copy = os.dup(err.fileno())
+            self._file = open(copy, "w", encoding=err.encoding, errors=err.errors)
+
+    def say(self, text: str) -> None:
+        if self._file is not None:
+            print(f"[Worker {self._worker}] {text}", file=self._file, flush=True)
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
 
 
 class Tally:
@@ -176,9 +201,3 @@ class Tally:
 
 def _counted(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
-def say(worker: str, text: str) -> None:
-    """To somebody in front of a terminal that does not move; pytest does not capture it."""
-    if sys.__stderr__ is not None:
-        print(f"[Worker {worker}] {text}", file=sys.__stderr__, flush=True)

@@ -401,6 +401,8 @@ template_wait(struct template *template, int change)
 {
 	template->waiters += change;
 	assert(template->waiters >= 0);
+	if (change < 0) /* perhaps the first of all, who are told that it has failed: nobody asks for them */
+		return;
 	if (template->waiters > 0 && (template->state == TEMPLATE_UNKNOWN || template->state == TEMPLATE_THEIRS)
 	    && !event_pending(template->look, EV_TIMEOUT, NULL))
 		ask(template);

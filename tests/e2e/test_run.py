@@ -16,6 +16,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from conftest import beside
 from harness import places
 from harness.resp import Client, as_map
 from harness.wait import SLOW, eventually
@@ -170,8 +171,8 @@ class Berth:
 def warm_cache(tmp_path_factory) -> Path:
     """A cache with an initialised data directory in it."""
     cache = tmp_path_factory.mktemp("cache")
-    berth = Berth(cache)
-    done = berth.run(command=["true"])
+    with beside():
+        done = Berth(cache).run(command=["true"])
     assert done.returncode == 0, done.stderr
     return cache
 

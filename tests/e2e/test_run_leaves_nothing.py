@@ -150,6 +150,7 @@ def test_after_sigkill(berth, whole_group):
     assert not alive(orphan)
 
 
+@pytest.mark.alone
 def test_after_sigkill_of_the_keeper(berth):
     run, orphan = start_with_orphan(berth, "sys.stdin.read()")
 
@@ -161,6 +162,7 @@ def test_after_sigkill_of_the_keeper(berth):
     assert b"the keeper was killed" in run.process.stderr.read()
 
 
+@pytest.mark.alone
 def test_after_sigkill_of_main_and_keeper_the_kernel_and_the_next_run_do_it(berth):
     run = berth.start(command=["sh", "-c", "echo $BERTH_SOCKET; sleep 1000"])
     with Client(run.socket) as client:
@@ -179,6 +181,7 @@ def test_after_sigkill_of_main_and_keeper_the_kernel_and_the_next_run_do_it(bert
     gone(run)
 
 
+@pytest.mark.alone
 def test_the_next_run_sweeps_what_a_killed_postgresql_left_too(berth):
     """Killed, it leaves its shared memory; stopped, a backend survives it."""
     run = berth.start()
@@ -237,6 +240,7 @@ def unlocked() -> set[str]:
     return found
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("sig", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("cold", [False, True], ids=["warm", "cold"])
 def test_at_any_moment_of_the_start(berth, tmp_path, sig, cold):

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Published suites, fetched from the package registry when they run: nothing of them is in here.
 
-They share one virtual environment, whose making costs more time than their tests.
+They share one virtual environment, whose making costs more time than their tests: it is made
+while those run that need none of it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import shutil
 import subprocess
 import sys
 import tarfile
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,10 +60,29 @@ class Suite:
         return self.run(*options, *given, around=around, **env)
 
 
+def needs_place(item: pytest.Item) -> bool:
+    return "place" in getattr(item, "fixturenames", ())
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=needs_place)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def making(request, tmp_path_factory) -> Iterator[Future[Path] | None]:
+    """The place, which is being made from now on if anybody asks for it."""
+    with ThreadPoolExecutor(1) as pool:
+        wanted = any(map(needs_place, request.session.items))
+        yield pool.submit(make, tmp_path_factory.mktemp("published")) if wanted else None
+
+
 @pytest.fixture(scope="session")
-def place(tmp_path_factory) -> Path:
+def place(making) -> Path:
     """The suites' directories, and venv/."""
-    place = tmp_path_factory.mktemp("published")
+    return making.result()
+
+
+def make(place: Path) -> Path:
     python = place / "venv" / "bin" / "python"
     run_or_fail("make a virtual environment", [sys.executable, "-m", "venv", place / "venv"])
     pip(python, "install what builds them", "install", *BACKENDS)

@@ -51,7 +51,7 @@ def test_it_passes_in_one_process_without_berth(suite, one_database):
 
 
 def test_four_workers_on_one_database_break_each_other(suite, one_database):
-    run = suite.run("tests", "-n", "4", **one_database)
+    run = suite.run("tests", "-n", "4", "--maxfail=1", **one_database)
 
     assert run.wrong > 0, run
 

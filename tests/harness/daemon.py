@@ -266,7 +266,7 @@ class Daemon:
     def _idle(self) -> list[str]:
         """With nobody connected, no attached lease and no client's descriptor may remain."""
         try:
-            eventually(lambda: not process.accepted(self.pid, self.socket), 10)
+            eventually(lambda: not process.accepted(self.pid, self.socket), 30)
         except AssertionError:
             return [f"descriptors of gone clients: {process.accepted(self.pid, self.socket)}"]
         return []

@@ -67,10 +67,13 @@ static const struct grant {
 	  "  ALTER SCHEMA berth OWNER TO \"@role\";\n"
 	  "  FOR t IN SELECT oid FROM pg_class WHERE relnamespace = 'berth'::regnamespace AND relkind IN ('r', 'S') LOOP\n"
 	  "    EXECUTE format('ALTER TABLE %s OWNER TO \"@role\"', t::regclass); END LOOP; END IF; END $berth$;" },
-	{ 16, 99, OWN,
-	  "The same of the two roles that berthd makes for all leases: from 16 on only their maker may hand them on.",
+	{ OLDEST, 99, OWN,
+	  "The same of the roles that berthd has made, for all leases and for those that were left behind: a superuser\n"
+	  "-- needs not be a member of a role to drop what is its, and from 16 on only a role's maker may hand it on.",
 	  "DO $berth$ DECLARE r name; BEGIN FOR r IN SELECT rolname FROM pg_roles\n"
-	  "  WHERE rolname IN ('berth_lease', 'berth_template') AND NOT pg_has_role('@role', oid, 'MEMBER WITH ADMIN OPTION') LOOP\n"
+	  "  WHERE (rolname IN ('berth_lease', 'berth_template')\n"
+	  "    OR shobj_description(oid, 'pg_authid') LIKE 'berth runner=%' AND NOT rolsuper)\n"
+	  "    AND NOT pg_has_role('@role', oid, 'MEMBER WITH ADMIN OPTION') LOOP\n"
 	  "    EXECUTE format('GRANT %I TO \"@role\" WITH ADMIN OPTION', r); END LOOP; END $berth$;" },
 };
 

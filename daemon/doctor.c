@@ -274,13 +274,18 @@ judge_lease_role(const struct doctor_facts *facts, struct finding *finding)
 static void
 judge_createdb(const struct doctor_facts *facts, struct finding *finding)
 {
-	if (facts->createdb) {
+	if (!facts->createdb) {
+		say(finding, facts->pool_databases ? SEVERITY_BAD : SEVERITY_INFO,
+		    "berthd's role %s may make no databases: KIND database will be refused", facts->user);
+		mend(finding, "ALTER ROLE \"%s\" CREATEDB;", facts->user);
+	} else if (!facts->template_copies) {
+		say(finding, facts->pool_databases ? SEVERITY_BAD : SEVERITY_WARN,
+		    "berthd's role %s may not copy database %s (database_template): KIND database will be refused", facts->user,
+		    facts->database_template);
+		mend(finding, "ALTER DATABASE \"%s\" IS_TEMPLATE true;", facts->database_template);
+	} else {
 		say(finding, SEVERITY_OK, "berthd's role may make databases");
-		return;
 	}
-	say(finding, facts->pool_databases ? SEVERITY_BAD : SEVERITY_INFO,
-	    "berthd's role %s may make no databases: KIND database will be refused", facts->user);
-	mend(finding, "ALTER ROLE \"%s\" CREATEDB;", facts->user);
 }
 
 static void

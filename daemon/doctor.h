@@ -53,6 +53,8 @@ enum severity { SEVERITY_OK, SEVERITY_INFO, SEVERITY_WARN, SEVERITY_BAD };
 	  " CASE WHEN current_setting('server_version_num')::int >= 160000 THEN 'SET' ELSE 'MEMBER' END)"          \
 	  " FROM pg_roles WHERE rolname = a.lease_role AND rolcanlogin), false)::int")                            \
 	N(createdb, "(me.rolsuper OR me.rolcreatedb)::int")                                                       \
+	N(template_copies, "coalesce((SELECT me.rolsuper OR datistemplate OR pg_has_role(datdba, 'USAGE')"          \
+	  " FROM pg_database WHERE datname = a.database_template), false)::int")                                  \
 	N(database_create, "has_database_privilege(current_database(), 'CREATE')::int")                           \
 	N(enum_create, "coalesce((SELECT has_schema_privilege(oid, 'CREATE') FROM pg_namespace"                   \
 	  " WHERE nspname = a.enum_schema), has_database_privilege(current_database(), 'CREATE'))::int")               \

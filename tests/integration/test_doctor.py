@@ -242,6 +242,14 @@ def test_the_finding_is_provoked_and_goes_away(house, key):
         eventually(lambda: house.look()[key].severity == before[key].severity, 30)
 
 
+def test_a_database_that_may_not_be_copied_is_seen(house):
+    house.pg.sql("ALTER DATABASE template1 IS_TEMPLATE false", db="postgres")
+    found = house.look()["createdb"]
+    assert found.severity == "warn" and "may not copy database template1" in found.text
+    house.pg.sql(found.remedy, db="postgres")
+    assert house.look()["createdb"].severity == "ok"
+
+
 def test_without_servers_it_says_so_and_looks_at_the_rest(make_daemon):
     nowhere = "?host=/nonexistent"
     daemon = make_daemon(pg_dsn=f"postgresql://nobody@/x{nowhere}", redis_url="unix:///nonexistent")

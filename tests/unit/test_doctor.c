@@ -11,7 +11,7 @@ static const struct doctor_facts well = {
 	.server = true, .registry = true, .server_version = 160004,
 	.max_connections = 200, .reserved = 3, .lock_rows = 200, .lock_table = 200 * 64, .runners = 1, .versions = 1,
 	.workers = 8, .builds = 4, .pg_connections = 4, .role_connections = 16,
-	.autovacuum = 1, .naptime_s = 60, .createrole = 1, .createdb = 1, .database_create = 1, .enum_create = 1,
+	.autovacuum = 1, .naptime_s = 60, .createrole = 1, .createdb = 1, .template_copies = 1, .database_create = 1, .enum_create = 1,
 	.template_age_h = 336, .templates_mb = 8192,
 	.redis_wanted = true, .redis = true, .redis_acl = true, .redis_leasable = 62,
 	.sessions_most = 4096, .sessions_wanted = 4096,

@@ -27,11 +27,15 @@ def pytest_runtest_makereport(item, call):
 
 
 def pytest_collection_modifyitems(items):
+    from harness.pg_server import GRANTS, LEASE_ROLE
     from harness.places import has_pg_dump
 
     for item in items:
         if item.get_closest_marker("root") and os.geteuid() != 0:
             item.add_marker(pytest.mark.skip(reason="needs root"))
+        superuser = item.get_closest_marker("superuser")
+        if superuser and (GRANTS or LEASE_ROLE):
+            item.add_marker(pytest.mark.skip(reason=f"berthd is no superuser: {superuser.args[0]}"))
         if item.get_closest_marker("pg_dump") and not has_pg_dump():
             item.add_marker(pytest.mark.skip(reason="needs a pg_dump as new as the server"))
 
@@ -43,6 +47,16 @@ def pg():
 
     with closing(PgServer()) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def plain_pg():
+    """The same for the files that have it as their `pg`: berthd's role has what `berth grants` says, and no more."""
+    from harness.pg_server import PgServer
+
+    server = PgServer(superuser=False)
+    yield server
+    server.close()
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from harness.pg_server import PgServer
+from harness.pg_server import DAEMON, PgServer
 from harness.resp import Client, Map, as_map
 
 DAY = 86400
@@ -23,8 +23,13 @@ class Leftovers:
         made = self.pg.one("SELECT floor(extract(epoch FROM clock_timestamp()))::bigint") - age
         return f"berth runner={self.runner} fence=7 host=ci-7 db={home} made={made}"
 
-    def role(self, name: str, **stamp) -> None:
+    def joined(self, name: str) -> None:
+        """A role that berthd's may act for and drop, as if it had made it; a superuser may in any case."""
         self.pg.sql(f'CREATE ROLE "{name}" LOGIN PASSWORD \'x\'')
+        self.pg.sql(f'GRANT "{name}" TO {DAEMON} WITH ADMIN OPTION')
+
+    def role(self, name: str, **stamp) -> None:
+        self.joined(name)
         self.pg.sql(f"COMMENT ON ROLE \"{name}\" IS '{self.stamp(**stamp)}'")
 
     def schema(self, name: str, tables: int = 2, owner: str = "", **stamp) -> None:

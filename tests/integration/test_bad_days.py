@@ -10,6 +10,7 @@ import pytest
 import redis
 
 from harness import eventually
+from harness.pg_server import DAEMON
 from harness.resp import Client, ReplyError, as_map
 from harness.wait import LONG, SLOW, stays
 
@@ -59,7 +60,7 @@ def test_a_wrong_password_is_said_and_mended(make_daemon, own_pg):
 def test_a_database_that_does_not_exist_is_said_and_mended(make_daemon, own_pg):
     daemon = make_daemon(pg=own_pg, pg_dsn=own_pg.dsn(db="later"))
     unavailable(daemon, "later", "does not exist")
-    own_pg.sql("CREATE DATABASE later")
+    own_pg.sql(f"CREATE DATABASE later OWNER {DAEMON}")
     lease = daemon.client().acquire("gw0", wait=30000)
     assert lease.state == "held" and lease.dbname == "later"
     daemon.stop()

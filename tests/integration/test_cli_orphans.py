@@ -8,6 +8,7 @@ import pytest
 from harness import eventually
 from harness.cli import Cli, Terminal
 from harness.leftovers import Leftovers
+from harness.pg_server import DAEMON
 from test_cli import says
 from test_orphans import QUICK, calm
 
@@ -76,6 +77,7 @@ def test_a_dry_run_says_what_would_go_and_then_it_goes(berth, left, pg):
     assert on_terminal(berth, "orphans") == [["berth:", "no", "orphans"]]
 
 
+@pytest.mark.superuser("nobody else may drop what is its, or end a session of it")
 def test_what_is_kept_is_told_and_makes_it_fail(berth, left, pg):
     left.foreign("test_gw0")
     left.schema("test_dead01_1")
@@ -101,7 +103,7 @@ def test_it_may_be_interrupted_and_goes_on_the_next_time(make_daemon, make_pg):
     berth = Cli(make_daemon(pg=pg, **QUICK).ready().socket)
     stamp = Leftovers(pg).stamp()
     names = [f"test_dead01_{i}" for i in range(300)]
-    pg.sql("".join(f"CREATE SCHEMA {n}; COMMENT ON SCHEMA {n} IS '{stamp}';" for n in names))
+    pg.sql("".join(f"CREATE SCHEMA {n} AUTHORIZATION {DAEMON}; COMMENT ON SCHEMA {n} IS '{stamp}';" for n in names))
     calm(pg)
 
     def there() -> int:

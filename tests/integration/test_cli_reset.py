@@ -161,7 +161,8 @@ def test_a_schema_that_nobody_owns_is_emptied_and_stays(daemon, berth):
 
 def test_a_foreign_schema_is_emptied_when_that_is_said_and_nobody_is_at_work_in_it(daemon, berth):
     pg = daemon.pg
-    pg.sql("CREATE ROLE test_owner LOGIN; CREATE SCHEMA test_gw0 AUTHORIZATION test_owner; CREATE SCHEMA test_gw00")
+    Leftovers(pg).joined("test_owner")
+    pg.sql("CREATE SCHEMA test_gw0 AUTHORIZATION test_owner; CREATE SCHEMA test_gw00")
     pg.sql("CREATE TABLE test_gw0.t (a int); CREATE TABLE test_gw00.t (a int)")
     try:
         refused = berth("reset", "test_gw0")

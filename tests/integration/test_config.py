@@ -274,7 +274,7 @@ def test_a_daemon_without_superuser_does_the_main_job(make_daemon, make_pg):
 
 
 def test_another_template_for_databases(make_daemon, own_pg):
-    own_pg.sql("CREATE DATABASE golden")
+    own_pg.sql("CREATE DATABASE golden IS_TEMPLATE true")
     own_pg.sql("CREATE TABLE seed AS SELECT 7 AS a", db="golden")
     own_pg.sql("GRANT SELECT ON seed TO PUBLIC", db="golden")
     own_pg._admin.pop("golden").close()

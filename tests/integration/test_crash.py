@@ -12,6 +12,12 @@ from harness.process import alive
 from harness.wait import stays
 
 
+@pytest.fixture(scope="session")
+def pg(plain_pg):
+    """A berthd that is no superuser ends and drops all of it."""
+    return plain_pg
+
+
 def nothing_left_of(daemon, lease):
     """True when no trace of the lease is in either server."""
     pg, kv = daemon.pg, daemon.redis
@@ -187,7 +193,9 @@ def test_a_foreign_reader_delays_the_drop_but_nobody_else(daemon):
     eventually(lambda: nothing_left_of(daemon, lease), 20)
 
 
-def test_a_stranger_inside_a_database_lease_does_not_keep_it(daemon):
+def test_a_stranger_inside_a_database_lease_does_not_keep_it(make_daemon, make_pg):
+    """One that is no superuser may not end a stranger's session."""
+    daemon = make_daemon(pg=make_pg(superuser=True))
     worker = daemon.spawn_worker()
     lease = worker.acquire("gw0", kind="database")
     with daemon.pg.connect(daemon.pg.dsn("postgres", lease.dbname)):

@@ -81,7 +81,7 @@ def test_types_that_come_and_go_all_the_time_are_never_drift(daemon, pg):
     passing = ("42710", "23505", "40P01", "42704", "XX000")
 
     def race():
-        with pg.connect() as session:
+        with pg.connect(pg.dsn()) as session:  # whoever appends must own it
             while not stop.is_set():
                 for statement in (
                     "DROP TYPE IF EXISTS public.color",

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from harness import eventually
+from harness.pg_server import DAEMON
 from harness.resp import ReplyError, as_map
 from harness.wait import SLOW
 
@@ -274,7 +275,7 @@ def shared(pg):
 @pytest.mark.parametrize("is_there", [False, True])
 def test_the_shared_schema_can_be_another(make_daemon, pg, shared, is_there):
     if is_there:
-        pg.sql("CREATE SCHEMA shared")
+        pg.sql(f"CREATE SCHEMA shared AUTHORIZATION {DAEMON}")
     client = make_daemon(enum_schema=shared).ready().client()
     assert client("ENUM", "ENSURE", "color", "red") == "created"
     assert enums(client) == {"color": ["red"]}
@@ -355,6 +356,7 @@ def test_a_daemon_that_may_not_make_types_says_what_it_needs(make_daemon, make_p
 def test_more_labels_than_one_request_can_say(daemon, pg):
     labels = [f"l{i}" for i in range(200)]
     pg.sql(f"CREATE TYPE public.color AS ENUM ({', '.join(map(repr, labels))})")
+    pg.sql(f"ALTER TYPE public.color OWNER TO {DAEMON}")
     client = daemon.ready().client()
     assert client("ENUM", "APPEND", "color", "l199") == "exists"
     assert client("ENUM", "APPEND", "color", "new") == "appended"

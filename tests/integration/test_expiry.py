@@ -10,6 +10,12 @@ from harness.resp import ReplyError, as_map
 from harness.wait import SLOW, ms, stays
 
 
+@pytest.fixture(scope="session")
+def pg(plain_pg):
+    """Ended by force, by a berthd that is no superuser."""
+    return plain_pg
+
+
 def ended(daemon, lease) -> bool:
     """True once nobody has the lease any more and its slot is gone."""
     assert lease.lease not in [x.lease for x in daemon.client().leases()]

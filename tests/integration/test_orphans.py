@@ -9,6 +9,7 @@ import pytest
 
 from harness import eventually
 from harness.leftovers import DAY, Leftovers, all_orphans, answers, orphans, told
+from harness.pg_server import DAEMON
 from harness.resp import ReplyError
 from harness.wait import ms
 
@@ -205,7 +206,7 @@ def test_a_living_runner_keeps_its_own_though_the_registry_has_lost_it(other, ma
 
 
 def test_a_restored_dump_has_no_role_of_its_own(other, left):
-    left.schema("test_dead01_1", owner="postgres")
+    left.schema("test_dead01_1", owner=DAEMON)
     assert told(all_orphans(other.client(), "DROP")) == {"schema test_dead01_1": "dropped"}
     assert not other.pg.schema_exists("test_dead01_1")
 
@@ -214,7 +215,7 @@ def test_what_belongs_to_another_databases_registry_is_left_alone(other, left):
     left.role("test_here")
     left.role("test_there", home="postgres")
     left.role("test_nowhere", home="no_such_database")
-    left.schema("test_copied", owner="postgres", home="postgres")  # a copy: schemas do not travel
+    left.schema("test_copied", owner=DAEMON, home="postgres")  # a copy: schemas do not travel
     client = other.client()
     try:
         assert told(all_orphans(client, "DROP")) == {
@@ -241,7 +242,7 @@ def test_nothing_goes_while_postgresql_has_just_started(make_daemon, own_pg):
 
 
 def test_a_foreign_one_goes_only_when_named(other, left):
-    other.pg.sql("CREATE ROLE test_conftest")
+    left.joined("test_conftest")
     left.foreign("test_gw0", owner="test_conftest")
     client = other.client()
     assert orphans(client) == [] and orphans(client, "LIKE", "test_%") == []
@@ -251,13 +252,15 @@ def test_a_foreign_one_goes_only_when_named(other, left):
     assert [(x.kind, x.name, x["class"], x.tables) for x in rows] == [
         ("schema", "test_gw0", "foreign", 2)
     ]
-    assert rows[0].age_ms is not None and rows[0].runner is None
+    assert rows[0].runner is None
+    assert (rows[0].age_ms is not None) == other.pg.superuser  # it is that of a file
     assert told(all_orphans(client, "DROP", "FOREIGN", "LIKE", "test%")) == {
         "schema test_gw0": "dropped",
         "role test_conftest": "dropped",
     }
 
 
+@pytest.mark.superuser("nobody else may drop what is not his, or end a session of its")
 def test_foreign_databases_go_and_a_session_keeps_them(other):
     other.pg.sql("CREATE DATABASE test_old")
     client = other.client()
@@ -272,6 +275,7 @@ def test_foreign_databases_go_and_a_session_keeps_them(other):
     assert not other.pg.database_exists("test_old")
 
 
+@pytest.mark.superuser("nobody else may end a session of it")
 def test_a_session_at_work_keeps_a_foreign_schema(other, left):
     other.pg.sql("CREATE ROLE test_worker LOGIN PASSWORD 'x'")
     left.foreign("test_gw0", owner="test_worker")
@@ -300,6 +304,7 @@ def test_what_is_the_servers_or_berths_is_never_touched(other):
         assert orphans(client, "DROP", "FOREIGN", "LIKE", pattern) == []
 
 
+@pytest.mark.superuser("nobody else may drop what is its")
 def test_nothing_outside_goes_with_it(other, left):
     pg = other.pg
     left.foreign("test_shared")
@@ -325,7 +330,8 @@ def test_a_role_that_owns_something_elsewhere_stays(other, left):
     pg = other.pg
     left.role("test_dead01_1")
     pg.sql("CREATE SCHEMA test_mine AUTHORIZATION test_dead01_1")
-    pg.sql("CREATE ROLE test_foreign; CREATE TABLE public.theirs ()")
+    left.joined("test_foreign")
+    pg.sql("CREATE TABLE public.theirs ()")
     pg.sql("ALTER TABLE public.theirs OWNER TO test_foreign")
     client = other.client()
     try:
@@ -417,7 +423,7 @@ def test_one_answer_stays_below_a_mebibyte(other, left):
     name = "test_" + "x" * 52
     stamp = left.stamp()
     for i in range(260):
-        other.pg.sql(f"CREATE SCHEMA {name}_{i:03}; COMMENT ON SCHEMA {name}_{i:03} IS '{stamp}'")
+        other.pg.sql(f"CREATE SCHEMA {name}_{i:03} AUTHORIZATION {DAEMON}; COMMENT ON SCHEMA {name}_{i:03} IS '{stamp}'")
     client = other.client()
     assert len(orphans(client)) == 250
     assert len(client.raw) < 1 << 20

@@ -9,7 +9,7 @@ import pytest
 
 from harness import eventually, places
 from harness.leftovers import all_orphans, orphans, told
-from harness.pg_server import PgServer
+from harness.pg_server import DAEMON, PgServer
 from harness.resp import ReplyError
 from harness.wait import ms, stays
 
@@ -179,7 +179,7 @@ def test_a_registry_that_was_restored_elsewhere_buries_nobody(start, hurt_pg):
     leases = [one.client().acquire("gw0"), one.client().acquire("gw1", kind="database")]
     for lease in leases:
         one.sql(lease).execute("CREATE TABLE t AS SELECT 1 AS a")
-    hurt_pg.sql("CREATE DATABASE copy")
+    hurt_pg.sql(f"CREATE DATABASE copy OWNER {DAEMON}")
     dump = [places.pg_bindir() / "pg_dump", "-n", "berth", hurt_pg.dsn("postgres")]
     text = subprocess.run(dump, check=True, capture_output=True).stdout
     restore = [places.pg_bindir() / "psql", "-qXo", "/dev/null", hurt_pg.dsn("postgres", "copy")]

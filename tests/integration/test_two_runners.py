@@ -6,11 +6,18 @@ import time
 import pytest
 
 from harness import eventually
+from harness.leftovers import Leftovers
 from harness.process import alive
 from harness.resp import ReplyError, as_map
 from harness.wait import SLOW, ms, stays
 
 QUICK = {"runner_grace_ms": ms(1000), "heartbeat_ms": 200}
+
+
+@pytest.fixture(scope="session")
+def pg(plain_pg):
+    """Neither is a superuser: each drops what is the other's as a member of its roles."""
+    return plain_pg
 
 
 @pytest.fixture
@@ -239,7 +246,7 @@ def test_what_was_inherited_in_an_answer_that_got_lost_is_dropped_all_the_same(m
     """The burial was committed, and the connection broke before its answer came."""
     other = make_daemon(**QUICK).ready()
     pg = other.pg
-    pg.sql("CREATE ROLE test_dead01_1; CREATE SCHEMA test_dead01_1 AUTHORIZATION test_dead01_1")
+    Leftovers(pg).schema("test_dead01_1", tables=0)
     pg.sql(
         "INSERT INTO berth.slot (name, runner, kind, fence, built, state)"
         " SELECT 'test_dead01_1', id, 'schema', nextval('berth.fence'), true, 'inherited'"

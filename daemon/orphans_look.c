@@ -40,7 +40,8 @@ add_things(const struct orphans_look *look, struct sql *sql)
 	        " FROM pg_namespace n LEFT JOIN pg_description c"
 	        "  ON c.objoid = n.oid AND c.classoid = 'pg_namespace'::regclass AND c.objsubid = 0"
 	        " UNION ALL SELECT 2, r.oid, r.rolname::text, r.oid, c.description, r.rolsuper OR r.rolcreaterole"
-	        "  OR r.rolcreatedb OR r.rolreplication OR r.rolbypassrls OR r.rolname IN (current_user, %L),"
+	        "  OR r.rolcreatedb OR r.rolreplication OR r.rolbypassrls OR r.rolname IN (current_user, %L)"
+	        "  OR EXISTS (SELECT FROM berth.slot l WHERE l.role = r.rolname),"
 	        "  NULL, NULL, NULL, NULL"
 	        " FROM pg_roles r LEFT JOIN pg_shdescription c"
 	        "  ON c.objoid = r.oid AND c.classoid = 'pg_authid'::regclass",

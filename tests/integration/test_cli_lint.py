@@ -11,6 +11,9 @@ STAYS = """
     CREATE TYPE mood AS ENUM ('sad', 'ok');
     CREATE VIEW names AS SELECT name FROM users;
     CREATE FUNCTION publication() RETURNS int LANGUAGE sql SET search_path FROM CURRENT AS 'SELECT 1';
+    DO $$ BEGIN
+        EXECUTE format('CREATE FUNCTION at_home() RETURNS int LANGUAGE sql SET search_path = %I AS %L', current_schema(), 'SELECT 1');
+    END $$;
 """
 LEAVES = """
     CREATE TABLE users (id int);

@@ -465,6 +465,14 @@ def test_orphans_of_a_lost_registry_are_found_by_their_stamps(house, shared, mak
     assert not shared.schema_exists(lease.schema)
 
 
+def test_the_role_is_nobodys_orphan(house, shared, make_daemon):
+    """For its own runner, and for one with another setting as long as a slot has it."""
+    other = make_daemon(pg=shared, redis=None, lease_role=DAEMON, lease_role_password=None).ready()
+    house.client().acquire("gw0")
+    for client in (house.client(), other.client()):
+        assert client("ORPHANS", "DROP", "DRYRUN", "FOREIGN", "LIKE", "App%") == []
+
+
 # -- what stands in the way ------------------------------------------------------------------------
 
 

@@ -141,7 +141,8 @@ add_do(struct sql *sql, const char *declare, struct sql *body)
 	struct sql text = { 0 };
 
 	sql_add(&text,
-	        "%sBEGIN %s EXCEPTION WHEN lock_not_available THEN RAISE EXCEPTION 'somebody holds a lock in it'"
+	        "%sBEGIN %s EXCEPTION WHEN lock_not_available THEN RAISE EXCEPTION"
+	        " 'somebody holds a lock in it: a session, or a prepared transaction'"
 	        " USING ERRCODE = '" KEPT "'; END",
 	        declare, body->text);
 	sql_add(sql, "DO %L", text.text);

@@ -246,10 +246,16 @@ class PgServer:
         self.sql("SELECT lo_unlink(oid) FROM pg_largeobject_metadata")
         for (gid,) in self.sql("SELECT gid FROM pg_prepared_xacts"):
             self.sql(f"ROLLBACK PREPARED '{gid}'")
-        for (name,) in self.sql("SELECT datname FROM pg_database WHERE datname LIKE 'test\\_%'"):
-            self.sql(f'DROP DATABASE "{name}" WITH (FORCE)')
-        for (name,) in self.sql("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'test\\_%'"):
-            self.sql(f'DROP SCHEMA "{name}" CASCADE')
-        for (name,) in self.sql("SELECT rolname FROM pg_authid WHERE rolname LIKE 'test\\_%'"):
-            self.sql(f'DROP OWNED BY "{name}" CASCADE')
-            self.sql(f'DROP ROLE "{name}"')
+        for (name,) in self.sql(
+            "SELECT quote_ident(datname) FROM pg_database WHERE datname LIKE 'test\\_%'"
+        ):
+            self.sql(f'DROP DATABASE {name} WITH (FORCE)')
+        for (name,) in self.sql(
+            "SELECT quote_ident(nspname) FROM pg_namespace WHERE nspname LIKE 'test\\_%'"
+        ):
+            self.sql(f'DROP SCHEMA {name} CASCADE')
+        for (name,) in self.sql(
+            "SELECT quote_ident(rolname) FROM pg_authid WHERE rolname LIKE 'test\\_%'"
+        ):
+            self.sql(f'DROP OWNED BY {name} CASCADE')
+            self.sql(f'DROP ROLE {name}')

@@ -25,9 +25,8 @@ say_template(const struct lease *lease, char *buffer, size_t size)
 {
 	const struct template *template = lease->want.template;
 
-	if (template->state == TEMPLATE_THEIRS && *template->builder)
-		snprintf(buffer, size, "template %.80s is being built by %s", template->key, template->builder);
-	else if (template->state == TEMPLATE_OURS && template->lease)
+	if ((template->state == TEMPLATE_THEIRS && *template->builder)
+	    || (template->state == TEMPLATE_OURS && template->lease))
 		snprintf(buffer, size, "template %.80s is being built by %s", template->key, template->builder);
 	else if (template->state == TEMPLATE_OURS)
 		snprintf(buffer, size, "a slot to build template %.80s in is being made", template->key);

@@ -96,7 +96,7 @@ set_option(const struct loading *loading, const struct config_key *key, char *va
 		said = *config_key_text(loading->before, key);
 	if (config_key_set(loading->config, key, said, where, e) < 0)
 		return -1;
-	if (key->flags & CONFIG_HIDDEN)
+	if (key->flags & CONFIG_HIDDEN) /* NOLINTNEXTLINE: getopt_long has seen to it that there is one */
 		memset(value, '*', strlen(value)); /* argv is what ps shows */
 	return 0;
 }

@@ -164,7 +164,7 @@ sort_roles(char *at, char *end, const char *own)
 		if (end)
 			memcpy(end -= strlen(roles[i]), roles[i], strlen(roles[i]));
 		if (end && i > 0)
-			memcpy(end -= 2, ", ", 2);
+			*--end = ' ', *--end = ',';
 		free(roles[i]);
 	}
 }

@@ -2,6 +2,7 @@
 /* libpq URIs. */
 #include "daemon/url.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
@@ -97,14 +98,16 @@ void
 url_of_slot(const struct slot *slot, const struct pg_facts *facts, const struct url_server *server, char *out,
             size_t size)
 {
+	const char *name = url_database(slot, facts);
 	char host[768], database[256];
 	bool v6 = strchr(server->host, ':') != NULL;
 	size_t used;
 
+	assert(name); /* what was handed out is on a server that has been seen */
 	add_login(slot, out, size);
 	used = strlen(out);
 	encode(server->host, host, sizeof host);
-	encode(url_database(slot, facts), database, sizeof database);
+	encode(name, database, sizeof database);
 	if (server->host[0] == '/' || server->host[0] == '@' || !server->host[0]) {
 		snprintf(out + used, size - used, "/%s?host=%s&port=%s", database, host, server->port);
 	} else {

@@ -126,7 +126,7 @@ lower(const char *word, char out[32])
 {
 	size_t i = 0;
 
-	for (; word[i] && i < 31; i++)
+	for (; i < 31 && word[i]; i++)
 		out[i] = (char)(word[i] >= 'A' && word[i] <= 'Z' ? word[i] + 'a' - 'A' : word[i]);
 	out[i] = '\0';
 }

@@ -203,7 +203,7 @@ on_read(struct bufferevent *io, void *arg)
 
 	if (visit->answered) {
 		evbuffer_drain(in, evbuffer_get_length(in));
-	} else if (end.pos >= 0 && end.pos < WEB_REQUEST_BYTES) {
+	} else if (end.pos >= 0 && end.pos <= WEB_REQUEST_BYTES - 2) {
 		evbuffer_remove(in, head, (size_t)end.pos + 2);
 		head[end.pos + 2] = '\0';
 		look_at(visit, head);
@@ -302,7 +302,7 @@ listen_at(struct web *web, const struct web_address *at, struct berth_error *e)
 static void
 keep_address(struct web *web, const struct web_address *at)
 {
-	struct web_address bound;
+	struct web_address bound = *at; /* port 0 is another one by now */
 	socklen_t len = sizeof bound;
 	char host[INET6_ADDRSTRLEN];
 

@@ -91,7 +91,7 @@ static enum step
 read_header(struct reading *r, struct request_arg *text)
 {
 	const char *line = r->buf + r->p->at;
-	size_t len;
+	size_t len = 0;
 	enum step step = find_line(r, "a header line", LIMIT_HEADER_BYTES, &len);
 
 	if (step != ON)
@@ -106,7 +106,7 @@ read_header(struct reading *r, struct request_arg *text)
 static enum step
 read_array_header(struct reading *r)
 {
-	struct request_arg text;
+	struct request_arg text = { 0 };
 	size_t count;
 	enum step step = read_header(r, &text);
 
@@ -129,7 +129,7 @@ read_bulk_header(struct reading *r)
 {
 	struct request_parser *p = r->p;
 	unsigned char type = r->buf[p->at];
-	struct request_arg text;
+	struct request_arg text = { 0 };
 	size_t size;
 	enum step step;
 
@@ -244,7 +244,7 @@ static enum step
 read_inline(struct reading *r)
 {
 	const char *line = r->buf + r->p->at;
-	size_t len;
+	size_t len = 0;
 	enum step step = find_line(r, "an inline request", LIMIT_INLINE_BYTES, &len);
 
 	if (step != ON)

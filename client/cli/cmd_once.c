@@ -98,7 +98,7 @@ unrecorded(struct gate *gate, long long fence, int status, const struct berth_er
 static int
 report(struct gate *gate, const struct holding *holding, long long fence, int status)
 {
-	char failure[BERTH_ERROR_MESSAGE_MAX];
+	char failure[BERTH_ERROR_MESSAGE_MAX] = "";
 	struct berth_error e;
 
 	if (holding->interrupted) {

@@ -63,7 +63,7 @@ meaning_of(const char *finding, const char *type)
 {
 	const struct meaning *m = meanings;
 
-	while (strcmp(m->finding, finding) != 0 || (m->type && strcmp(m->type, type) != 0))
+	while (strcmp(m->finding, finding) != 0 || (m->type && (!type || strcmp(m->type, type) != 0)))
 		m++;
 	return m;
 }

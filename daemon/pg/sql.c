@@ -56,8 +56,9 @@ static void
 put_number(struct sql *sql, int64_t number)
 {
 	char text[24];
+	int len = snprintf(text, sizeof text, "%" PRId64, number);
 
-	sql_put(sql, text, (size_t)snprintf(text, sizeof text, "%" PRId64, number));
+	sql_put(sql, text, (size_t)len);
 }
 
 static void

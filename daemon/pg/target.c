@@ -58,7 +58,8 @@ overlay(PQconninfoOption *options, PQconninfoOption *said)
 static PQconninfoOption *
 defaults(const char *service)
 {
-	char *before = getenv("PGSERVICE") ? strdup(getenv("PGSERVICE")) : NULL;
+	const char *said = getenv("PGSERVICE");
+	char *before = said ? strdup(said) : NULL;
 	PQconninfoOption *found;
 
 	if (service)

@@ -202,7 +202,7 @@ cache_load(struct cache *cache, int to, const struct user *owner)
 static int
 store(struct cache *cache, const char *name, int from, struct berth_error *e)
 {
-	struct files files;
+	struct files files = { .contents = -1 };
 	int result = -1;
 
 	if (mkdirat(cache->dir, name, 0700) == 0

@@ -88,13 +88,14 @@ pack_dir(struct packing *packing, int dir, const char *prefix)
 {
 	DIR *list = tree_list(dir);
 	const struct dirent *entry;
-	int result = list ? 0 : fail(packing->e, "list", prefix);
+	int result = 0;
 
+	if (!list)
+		return fail(packing->e, "list", prefix);
 	while (result == 0 && (entry = readdir(list)))
 		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
 			result = pack_name(packing, dir, prefix, entry->d_name);
-	if (list)
-		closedir(list);
+	closedir(list);
 	watch_wait(packing->watch, 0);
 	return result;
 }

@@ -62,7 +62,7 @@ user_can(const struct user *user, const char *path, int mode)
 		return false;
 	pid = fork();
 	if (pid == 0)
-		_exit(user_become(user) < 0 || access(path, mode) < 0);
+		_exit(user_become(user) < 0 || access(path, mode) < 0 ? 1 : 0);
 	if (pid < 0 || waitpid(pid, &status, 0) < 0)
 		return false;
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0;

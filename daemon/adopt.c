@@ -207,10 +207,11 @@ mind_template(struct adoption *adoption, struct slot *slot, void *arg)
 		template_load(template);
 }
 
+/* The registry has a connection of its own, which may be up before any other knows what a DSN has to say. */
 void
 adopt_templates(struct adoption *adoption)
 {
-	if (!adoption->under_way || !adoption->found)
+	if (!adoption->under_way || !adoption->found || !pg_up(&adoption->berthd->pg, NULL))
 		return;
 	each_adopted(adoption, mind_template, NULL);
 	end_if_complete(adoption);

@@ -237,21 +237,11 @@ judge_createrole(const struct doctor_facts *facts, struct finding *finding)
 	}
 }
 
-/* What is missing then, by what the shared role is. */
+/* It is there, and all leases are sessions of it: what is missing then. */
 static void
-judge_lease_role(const struct doctor_facts *facts, struct finding *finding)
+judge_sharing(const struct doctor_facts *facts, struct finding *finding)
 {
-	if (!*facts->lease_role) {
-		say(finding, SEVERITY_OK, "each lease has a role of its own");
-		return;
-	}
-	if (!facts->lease_there)
-		say(finding, SEVERITY_BAD, "there is no role %s that may log in, which lease_role says that all leases share",
-		    facts->lease_role);
-	else if (!facts->lease_acts)
-		say(finding, SEVERITY_BAD, "berthd's role %s may not act for %s, which lease_role says that all leases share",
-		    facts->user, facts->lease_role);
-	else if (facts->lease_super)
+	if (facts->lease_super)
 		say(finding, SEVERITY_BAD, "all leases share the role %s, a superuser: each test may do anything to the server",
 		    facts->lease_role);
 	else if (strcmp(facts->lease_role, facts->user) == 0)
@@ -260,15 +250,27 @@ judge_lease_role(const struct doctor_facts *facts, struct finding *finding)
 	else
 		say(finding, SEVERITY_WARN, "all leases share the role %s: each test can reach the schemas of all others; nobody"
 		    " is locked out when a lease ends", facts->lease_role);
-	if (!facts->lease_there)
+	mend(finding, "berth grants --role \"%s\" | psql -d %s; and no lease_role (berth.conf)", facts->user, facts->database);
+}
+
+static void
+judge_lease_role(const struct doctor_facts *facts, struct finding *finding)
+{
+	if (!*facts->lease_role) {
+		say(finding, SEVERITY_OK, "each lease has a role of its own");
+	} else if (!facts->lease_there) {
+		say(finding, SEVERITY_BAD, "there is no role %s that may log in, which lease_role says that all leases share",
+		    facts->lease_role);
 		mend(finding, "CREATE ROLE \"%s\" LOGIN; -- and what berth grants --lease-role \"%s\" says", facts->lease_role,
 		     facts->lease_role);
-	else if (facts->lease_acts)
-		mend(finding, "berth grants --role \"%s\" | psql -d %s; and no lease_role (berth.conf)", facts->user,
-		     facts->database);
-	else
+	} else if (!facts->lease_acts) {
+		say(finding, SEVERITY_BAD, "berthd's role %s may not act for %s, which lease_role says that all leases share",
+		    facts->user, facts->lease_role);
 		mend(finding, "GRANT \"%s\" TO \"%s\"%s;", facts->lease_role, facts->user,
 		     facts->server_version >= 160000 ? " WITH INHERIT TRUE, SET TRUE" : "");
+	} else {
+		judge_sharing(facts, finding);
+	}
 }
 
 static void

@@ -163,8 +163,10 @@ sort_roles(char *at, char *end, const char *own)
 	for (i = count - 1; i >= 0; i--) {
 		if (end)
 			memcpy(end -= strlen(roles[i]), roles[i], strlen(roles[i]));
-		if (end && i > 0)
-			*--end = ' ', *--end = ',';
+		if (end && i > 0) {
+			*--end = ' ';
+			*--end = ',';
+		}
 		free(roles[i]);
 	}
 }

@@ -14,7 +14,7 @@ recall_slot(const struct pool *pool, const struct slot *slot, bool first, struct
 	        first ? "INSERT INTO berth.slot (name, runner, kind, fence, built, state, template, role) VALUES " : ", ",
 	        slot->name, pool->site.runner, slot_kind_word(slot->kind), slot->fence,
 	        slot->state == SLOT_DROPPING ? "dropping" : "ready", slot->shelf ? slot->shelf->key : NULL,
-	        slot_is_shared(slot) ? slot->role : NULL);
+	        slot_shared_role(slot));
 }
 
 void

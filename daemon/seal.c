@@ -135,7 +135,7 @@ write_row(void *ctx, struct sql *sql)
 	        " used = clock_timestamp() WHERE key = %L AND kind = %L AND fence = %l AND state = 'building';"
 	        " IF NOT FOUND THEN RAISE EXCEPTION 'fenced' USING ERRCODE = 'BE001'; END IF; END",
 	        seal->image ? seal->image->schema : template->database, template->tables, template->rows, template->bytes,
-	        slot_is_shared(seal->slot) ? seal->slot->role : NULL,
+	        slot_shared_role(seal->slot),
 	        template->key, slot_kind_word(template->shelf.kind), template->fence);
 	sql_add(sql, "DO %L", body.text);
 	sql_fini(&body);
@@ -192,14 +192,20 @@ write(struct seal *seal)
 
 /* ---- prove it ---- */
 
+static void
+end_take(struct seal *seal)
+{
+	image_take_free(seal->take);
+	seal->take = NULL;
+}
+
 /* An orphan's proof goes now. */
 static void
 stop_looking(struct seal *seal)
 {
 	struct slot *slot = seal->looked_at;
 
-	image_take_free(seal->take);
-	seal->take = NULL;
+	end_take(seal);
 	seal->looked_at = NULL;
 	if (!slot)
 		return;
@@ -292,13 +298,6 @@ static void
 take(struct seal *seal, image_take_done *done)
 {
 	seal->take = image_take_start(seal->site->slots, seal->slot->guest, seal->slot, true, done, seal);
-}
-
-static void
-end_take(struct seal *seal)
-{
-	image_take_free(seal->take);
-	seal->take = NULL;
 }
 
 static void

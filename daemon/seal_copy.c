@@ -72,8 +72,7 @@ give(void *ctx, struct sql *sql)
 {
 	const struct seal_copy *copy = ctx;
 
-	if (!slot_is_shared(copy->slot))
-		sql_add(sql, "REASSIGN OWNED BY %I TO berth_template", copy->slot->role);
+	sql_add(sql, "REASSIGN OWNED BY %I TO berth_template", copy->slot->role);
 }
 
 /* REASSIGN takes the builder's own database along. */
@@ -82,8 +81,7 @@ give_back(void *ctx, struct sql *sql)
 {
 	const struct seal_copy *copy = ctx;
 
-	if (!slot_is_shared(copy->slot))
-		sql_add(sql, "ALTER DATABASE %I OWNER TO %I", copy->slot->name, copy->slot->role);
+	sql_add(sql, "ALTER DATABASE %I OWNER TO %I", copy->slot->name, copy->slot->role);
 }
 
 static void
@@ -91,8 +89,7 @@ forget_role(void *ctx, struct sql *sql)
 {
 	const struct seal_copy *copy = ctx;
 
-	if (!slot_is_shared(copy->slot))
-		sql_add(sql, "DROP OWNED BY %I", copy->slot->role);
+	sql_add(sql, "DROP OWNED BY %I", copy->slot->role);
 }
 
 static void
@@ -115,11 +112,18 @@ keep_measure(void *ctx, const PGresult *result, struct berth_error *e)
 	return 0;
 }
 
+#define MEASURE { "measure", measure, keep_measure, .wait = true }
+
 static const struct flow_step own_steps[] = {
 	{ "take from the builder", give },
 	{ "leave it its own", give_back },
 	{ "forget the builder", forget_role },
-	{ "measure", measure, keep_measure, .wait = true },
+	MEASURE,
+	{ 0 },
+};
+
+static const struct flow_step shared_steps[] = {
+	MEASURE,
 	{ 0 },
 };
 
@@ -270,7 +274,8 @@ on_copied(void *ctx, const struct berth_error *e, const char *sqlstate)
 		return;
 	}
 	copy->guest = guest_new(copy->site->guests, NULL, NULL, copy->name, "berthd seal");
-	copy->flow = (struct flow){ .steps = own_steps, .subject = copy->name, .ctx = copy, .done = on_owned };
+	copy->flow = (struct flow){ .steps = slot_is_shared(copy->slot) ? shared_steps : own_steps, .subject = copy->name,
+		                    .ctx = copy, .done = on_owned };
 	guest_run(copy->guest, &copy->flow);
 }
 

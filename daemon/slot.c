@@ -50,6 +50,12 @@ slot_is_shared(const struct slot *slot)
 	return strcmp(slot->role, slot->name) != 0;
 }
 
+const char *
+slot_shared_role(const struct slot *slot)
+{
+	return slot_is_shared(slot) ? slot->role : NULL;
+}
+
 void
 slot_free(struct slot *slot)
 {

@@ -97,6 +97,8 @@ struct slot *slot_new(const char *name, enum slot_kind kind); /* with a role of 
 /* It has this role instead: one that others have too, unless it bears the name of the slot. */
 void slot_share(struct slot *slot, const char *role, const char *password);
 bool slot_is_shared(const struct slot *slot);
+/* That role, as the registry notes it; NULL for a slot with one of its own. */
+const char *slot_shared_role(const struct slot *slot);
 void slot_free(struct slot *slot); /* in no list, in no flow */
 
 /* Asserts that the move is allowed, unlinks, sets, links. `lists` is indexed by state. */

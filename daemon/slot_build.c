@@ -37,7 +37,7 @@ claim_row(void *ctx, struct sql *sql)
 	        " VALUES (%L, %L, %L, nextval('berth.fence'), %L, %L) ON CONFLICT (name) DO NOTHING"
 	        " RETURNING fence, floor(extract(epoch FROM created))::bigint",
 	        build->slot->name, build->site->runner, slot_kind_word(build->slot->kind), build->slot->shelf->key,
-	        slot_is_shared(build->slot) ? build->slot->role : NULL);
+	        slot_shared_role(build->slot));
 }
 
 static int

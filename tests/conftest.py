@@ -54,9 +54,8 @@ def plain_pg():
     """The same for the files that have it as their `pg`: berthd's role has what `berth grants` says, and no more."""
     from harness.pg_server import PgServer
 
-    server = PgServer(superuser=False)
-    yield server
-    server.close()
+    with closing(PgServer(superuser=False)) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

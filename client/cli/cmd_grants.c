@@ -126,11 +126,12 @@ print(const char *text)
 static bool
 is_wanted(const struct grant *grant, int version)
 {
-	bool other = lease_role && strcmp(lease_role, role) != 0;
+	const bool wanted[] = {
+		[ANY] = true, [OWN] = !lease_role, [SHARED] = lease_role,
+		[OTHER] = lease_role && strcmp(lease_role, role) != 0,
+	};
 
-	return version >= grant->since && version <= grant->until
-	       && (grant->whose == ANY || (grant->whose == OWN && !lease_role) || (grant->whose == SHARED && lease_role)
-	           || (grant->whose == OTHER && other));
+	return version >= grant->since && version <= grant->until && wanted[grant->whose];
 }
 
 static void
@@ -183,15 +184,12 @@ ask_version(const struct invocation *asked, int *ret_status)
 static int
 run(const struct invocation *asked)
 {
+	const char *const names[] = { role, enum_schema, lease_role ? lease_role : role };
 	int status, version = version_said ? atoi(version_said) : 0;
 
-	const char *names[] = { role, enum_schema, lease_role ? lease_role : role };
-	size_t i = 0;
-
-	while (i < 3 && is_plain(names[i]))
-		i++;
-	if (i < 3)
-		return complain_usage("grants", "'%s' cannot be a name here", names[i]);
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (!is_plain(names[i]))
+			return complain_usage("grants", "'%s' cannot be a name here", names[i]);
 	if (strcmp(role, "postgres") == 0)
 		return complain_usage("grants", "postgres would lose what makes it the superuser; let berthd have a role of"
 		                      " its own");

@@ -8,19 +8,21 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
-LOCK = Path(tempfile.gettempdir()) / f"berth-test-e2e-{os.geteuid()}.lock"
+PLACE = tempfile.gettempdir()  # that all have in common, and that a lock on leaves nothing in
 
 
 @contextmanager
 def beside(how: int = fcntl.LOCK_SH) -> Iterator[None]:
     """The workers of xdist, and whoever else tests here, take turns by it."""
-    with LOCK.open("w") as file:
-        fcntl.flock(file, how)
+    place = os.open(PLACE, os.O_RDONLY)
+    try:
+        fcntl.flock(place, how)
         yield
+    finally:
+        os.close(place)
 
 
 @pytest.fixture(autouse=True)

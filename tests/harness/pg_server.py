@@ -249,13 +249,13 @@ class PgServer:
         for (name,) in self.sql(
             "SELECT quote_ident(datname) FROM pg_database WHERE datname LIKE 'test\\_%'"
         ):
-            self.sql(f'DROP DATABASE {name} WITH (FORCE)')
+            self.sql(f"DROP DATABASE {name} WITH (FORCE)")
         for (name,) in self.sql(
             "SELECT quote_ident(nspname) FROM pg_namespace WHERE nspname LIKE 'test\\_%'"
         ):
-            self.sql(f'DROP SCHEMA {name} CASCADE')
+            self.sql(f"DROP SCHEMA {name} CASCADE")
         for (name,) in self.sql(
             "SELECT quote_ident(rolname) FROM pg_authid WHERE rolname LIKE 'test\\_%'"
         ):
-            self.sql(f'DROP OWNED BY {name} CASCADE')
-            self.sql(f'DROP ROLE {name}')
+            self.sql(f"DROP OWNED BY {name} CASCADE")
+            self.sql(f"DROP ROLE {name}")

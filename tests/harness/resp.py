@@ -6,6 +6,8 @@ from __future__ import annotations
 import socket
 import time
 
+from harness.wait import eventually
+
 
 class ReplyError(Exception):
     """An error reply: its code (the first word) and the message after it."""
@@ -184,6 +186,18 @@ class Client:
 
     def lease(self, lease: str, wait: int | None = None) -> Map:
         return as_map(self("LEASE", lease, *(() if wait is None else ("WAIT", wait))))
+
+    def attach(self, lease: Map) -> Map:
+        """As a holder does: again and again until a berthd that was started again has taken over."""
+
+        def come_back() -> Map:
+            try:
+                return as_map(self("ATTACH", lease.lease, lease.fence))
+            except ReplyError as e:
+                assert e.code != "UNAVAILABLE"
+                raise
+
+        return eventually(come_back)
 
     def leases(self, *words) -> list[Map]:
         return [as_map(m) for m in self("LEASES", *words)]

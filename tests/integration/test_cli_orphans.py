@@ -25,10 +25,8 @@ def other(make_daemon, pg):
 
 
 @pytest.fixture
-def berth(other):
-    cli = Cli(other.socket)
-    yield cli
-    cli.close()
+def daemon(other):
+    return other
 
 
 @pytest.fixture

@@ -29,19 +29,6 @@ def restart(daemon):
     return daemon
 
 
-def attach(client, lease):
-    """As a holder does: again and again until berthd has taken over."""
-
-    def come_back():
-        try:
-            return as_map(client("ATTACH", lease.lease, lease.fence))
-        except ReplyError as e:
-            assert e.code != "UNAVAILABLE"
-            raise
-
-    return eventually(come_back)
-
-
 def free_slots(client, kind="schema"):
     rows = [as_map(r) for r in client("SLOTS")]
     return {r["name"] for r in rows if r["state"] == "free" and r["kind"] == kind}
@@ -67,7 +54,7 @@ def test_a_lease_survives_with_all_that_is_in_it(make_daemon):
 
     client = daemon.client()
     for one in (lease, database):
-        back = attach(client, one)
+        back = client.attach(one)
         same = ("lease", "run", "worker", "schema", "dsn", "fence", "redis_url", "redis_db", "kind")
         assert [getattr(back, x) for x in same] == [getattr(one, x) for x in same]
     assert client.acquire("gw0").lease == lease.lease
@@ -121,7 +108,7 @@ def test_the_one_that_is_told_to_hand_over_leaves_everything(make_daemon):
     assert daemon.process.wait(10) == 0
     assert daemon.pg.schema_exists(lease.schema)
     daemon.start()
-    assert attach(daemon.client(), lease).dsn == lease.dsn
+    assert daemon.client().attach(lease).dsn == lease.dsn
 
 
 def test_whoever_was_buried_meanwhile_begins_anew(make_daemon):
@@ -169,7 +156,7 @@ def test_only_a_whole_journal_of_this_boot_is_believed(make_daemon, damage):
     daemon.expected_exit = 0
     daemon.start()
     if damage == "torn":
-        assert attach(daemon.client(), lease).dsn == lease.dsn
+        assert daemon.client().attach(lease).dsn == lease.dsn
         return
     assert daemon.log.has(event="journal.ignored")
     assert refused(daemon.client(), "ATTACH", lease.lease, lease.fence).code == "NOLEASE"
@@ -224,7 +211,7 @@ def test_a_lease_of_a_template_is_reset_exactly_by_the_next_one(make_daemon):
     daemon.sql(lease).execute("INSERT INTO t VALUES (3); CREATE TABLE u (a int)")
     restart(daemon)
     client = daemon.client()
-    attach(client, lease)
+    client.attach(lease)
     daemon.sql(lease).execute("DELETE FROM t WHERE a = 1")
     for _ in range(2):
         report = as_map(client("RESET", lease.lease))
@@ -244,7 +231,7 @@ def test_free_slots_of_a_template_are_handed_out_and_reset_by_the_next_one(make_
     before = free_slots(client)
     restart(daemon)
     client = daemon.client()
-    attach(client, lease)
+    client.attach(lease)
     eventually(lambda: free_slots(client) == before)
     again = client.acquire("gw2", template="restart")
     assert again.schema in before
@@ -262,7 +249,7 @@ def test_a_baseline_dies_with_its_berthd_and_nothing_else_is_taken_for_it(make_d
     client("BASELINE", lease.lease)
     restart(daemon)
     client = daemon.client()
-    attach(client, lease)
+    client.attach(lease)
     e = refused(client, "RESET", lease.lease)
     assert e.code == "NOTEMPLATE" and "BASELINE" in e.message
     assert rows(daemon, lease) == [1]
@@ -279,7 +266,7 @@ def test_an_empty_lease_is_emptied_by_the_next_one(make_daemon):
     daemon.kv(lease).set("k", "v")
     restart(daemon)
     client = daemon.client()
-    attach(client, lease)
+    client.attach(lease)
     client("RESET", lease.lease)
     assert daemon.sql(lease).execute("SELECT to_regclass('t')").fetchone() == (None,)
     assert daemon.kv(lease).get("k") is None
@@ -319,7 +306,7 @@ def test_a_lease_that_ends_meanwhile_keeps_the_others_waiting_for_nothing(make_d
         eventually(lambda: not own_pg.schema_exists(lost.schema))
     meta.hdel("berth:claims", lost.redis_db)
     assert daemon.log.has(event="lease.end", lease=lost.lease, why="redis slot lost")
-    assert attach(daemon.client(), kept).dsn == kept.dsn
+    assert daemon.client().attach(kept).dsn == kept.dsn
     client = daemon.client()
     client("TEMPLATE", "DROP", "t")
 

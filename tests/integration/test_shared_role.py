@@ -367,15 +367,7 @@ def restart(daemon, lease, **settings):
     daemon.settings |= settings
     daemon.start()
     client = daemon.client()
-
-    def come_back():
-        try:
-            return as_map(client("ATTACH", lease.lease, lease.fence))
-        except ReplyError as e:
-            assert e.code != "UNAVAILABLE"
-            raise
-
-    return client, eventually(come_back)
+    return client, client.attach(lease)
 
 
 def test_a_lease_survives_berthd(make_daemon, shared):
